@@ -1,0 +1,1 @@
+"""The HPC machine, and only it."""

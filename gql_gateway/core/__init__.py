@@ -1,0 +1,1 @@
+"""Words of the gateway, without I/O: states, specifications, paths and errors."""

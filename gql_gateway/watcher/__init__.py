@@ -1,0 +1,1 @@
+"""The one part that submits to Slurm and records what Slurm says."""
