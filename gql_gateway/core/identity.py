@@ -1,0 +1,32 @@
+"""Who asks: the words of an authenticated caller, wherever its token came from."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """What a caller may do beyond their own things."""
+
+    USER = "user"
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """An authenticated caller.
+
+    `email` is the key of a user: the part behind `@` in lower case. `credential` names the token without revealing
+    it (for logs and revocation); `expires_at` is when it stops working (None: never).
+    """
+
+    email: str
+    name: str
+    role: Role = Role.USER
+    credential: str = ""
+    expires_at: datetime | None = None
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether this caller may see and cancel everybody's jobs."""
+        return self.role is Role.ADMIN
