@@ -1,1 +1,1 @@
-"""What a user may do."""
+"""What a user may do: one transaction a step, never the network inside one."""

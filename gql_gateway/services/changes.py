@@ -1,0 +1,89 @@
+"""State changes of jobs as they happen: the log, read by cursor, woken by a signal and saved by a slow look.
+
+A new subscription starts with the last event of each job that is not final, in the log's own order, so that going on
+behind any event received repeats nothing and misses nothing.
+"""
+
+from collections.abc import AsyncIterator
+
+from gql_gateway.core.errors import BadRequest, CursorExpired
+from gql_gateway.core.identity import Identity
+from gql_gateway.core.states import FINAL
+from gql_gateway.services.jobs import Jobs
+from gql_gateway.services.users import Users
+from gql_gateway.store import events
+from gql_gateway.store.database import Database
+from gql_gateway.store.tables import JobEvent
+
+BATCH = 200
+SLOW_LOOK_SECONDS = 5.0
+
+
+class Changes:
+    """Follows the event log for one caller at a time."""
+
+    def __init__(self, database: Database, users: Users, jobs: Jobs) -> None:
+        self._database = database
+        self._users = users
+        self._jobs = jobs
+
+    async def follow(
+        self, identity: Identity, *, job_id: str | None = None, only_one: bool = False, after: str | None = None
+    ) -> AsyncIterator[JobEvent]:
+        """Yield what happened behind `after`, then what happens; without `after` first how things stand.
+
+        With `only_one`, the events of job `job_id`, ending behind its final state; else of all the caller's jobs
+        (an administrator's: everybody's), without end.
+
+        Raises:
+            Refused: NOT_FOUND, USER_NOT_CREATED.
+            BadRequest: a malformed cursor.
+            CursorExpired: the log was pruned behind this cursor, so events would be missing.
+        """
+        owner = None if identity.is_admin else (await self._users.require(identity)).id
+        job = await self._jobs.require(identity, job_id) if only_one else None
+        key = job.id if job else None
+        async with self._database.signal.listen() as bell:
+            cursor = await self._check(after) if after is not None else None
+            while True:
+                rows = await self._snapshot(owner, key) if cursor is None else await self._behind(cursor, owner, key)
+                cursor = cursor or 0
+                for row in rows:
+                    cursor = row.id or cursor
+                    yield row
+                    if key and row.state in FINAL:
+                        return
+                if key and not rows and await self._is_gone(identity, key):
+                    return
+                if len(rows) < BATCH:
+                    await bell.wait(SLOW_LOOK_SECONDS)
+
+    async def _snapshot(self, owner: str | None, job_id: str | None) -> list[JobEvent]:
+        async with self._database.reading() as session:
+            return await events.standing(session, owner_id=owner, job_id=job_id)
+
+    async def _behind(self, cursor: int, owner: str | None, job_id: str | None) -> list[JobEvent]:
+        async with self._database.reading() as session:
+            return await events.after(session, cursor, owner_id=owner, job_id=job_id, limit=BATCH)
+
+    async def _is_gone(self, identity: Identity, job_id: str) -> bool:
+        return await self._jobs.get(identity, job_id) is None
+
+    async def _check(self, after: str) -> int:
+        cursor = parse_cursor(after)
+        async with self._database.reading() as session:
+            pruned = await events.pruned_to(session)
+        if cursor < pruned:
+            raise CursorExpired("The event log no longer reaches back to this cursor: start again without `after`.")
+        return cursor
+
+
+def parse_cursor(text: str) -> int:
+    """The event behind which to go on.
+
+    Raises:
+        BadRequest: where `text` is no cursor of an event.
+    """
+    if not (text.isascii() and text.isdigit() and len(text) <= 18):  # noqa: PLR2004 - digits of a 63-bit number
+        raise BadRequest("`after` is no cursor of an event.")
+    return int(text)

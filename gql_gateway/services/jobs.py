@@ -1,0 +1,354 @@
+"""What a user may do with jobs: create, find, launch, cancel, clone, delete. Who may see a job is decided here, once.
+
+Nothing here talks to Slurm: `launch` and `cancel` record a wish, and the watcher carries it out. They wait a bounded
+time for its result so that most callers need not ask again.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import orjson
+import structlog
+
+from gql_gateway.cluster.cluster import Cluster
+from gql_gateway.core.errors import ErrorCode, Refused, SubmitRefused, job_not_found, refuse
+from gql_gateway.core.identity import Identity
+from gql_gateway.core.ids import new_id
+from gql_gateway.core.spec import JobSpec, check_spec, image_allowed
+from gql_gateway.core.states import ACTIVE, FINAL, JobState
+from gql_gateway.services.users import Users
+from gql_gateway.store import events, inputs, jobs, wishes
+from gql_gateway.store.database import Database
+from gql_gateway.store.jobs import Page
+from gql_gateway.store.tables import Job, JobEvent, User
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class JobLimits:
+    """Per user: launched jobs that have not ended. In seconds: how long `launch` and `cancel` wait for their result."""
+
+    active_jobs: int = 1000
+    answer_seconds: float = 10.0
+
+
+class Jobs:
+    """Jobs of this gateway. The first of `clusters` is the default one."""
+
+    def __init__(
+        self, database: Database, clusters: Mapping[str, Cluster], users: Users, limits: JobLimits | None = None
+    ) -> None:
+        self._database = database
+        self._clusters = clusters
+        self._users = users
+        self._limits = limits or JobLimits()
+
+    # -- finding ------------------------------------------------------------------------------------------------
+
+    async def get(self, identity: Identity, job_id: str) -> Job | None:
+        """The job with this id; None where it is not there or not the caller's: the two look the same."""
+        owner = await self._scope(identity)
+        async with self._database.reading() as session:
+            return None if owner == "" else await jobs.get(session, job_id, owner_id=owner)
+
+    async def require(self, identity: Identity, job_id: str | None) -> Job:
+        """The job with this id.
+
+        Raises:
+            Refused: NOT_FOUND, in the same words for what is not there and for what is not the caller's.
+        """
+        job = await self.get(identity, job_id) if job_id else None
+        if job is None:
+            raise job_not_found()
+        return job
+
+    async def many(self, identity: Identity, ids: Sequence[str]) -> Mapping[str, Job]:
+        """Those of these jobs that the caller may see, by id."""
+        owner = await self._scope(identity)
+        async with self._database.reading() as session:
+            found = await jobs.get_many(session, list(ids))
+        return {job.id: job for job in found if owner is None or job.owner_id == owner}
+
+    async def page(
+        self,
+        identity: Identity,
+        *,
+        states: Sequence[JobState] | None = None,
+        search: str | None = None,
+        first: int | None = None,
+        after: str | None = None,
+        last: int | None = None,
+        before: str | None = None,
+    ) -> Page:
+        """A page of the caller's jobs (an administrator's: everybody's), newest first."""
+        owner = await self._scope(identity)
+        async with self._database.reading() as session:
+            return await jobs.page(
+                session,
+                owner_id=owner,
+                states=states,
+                search=search,
+                first=first,
+                after=after,
+                last=last,
+                before=before,
+            )
+
+    async def count_by_state(
+        self, identity: Identity, *, states: Sequence[JobState] | None = None, search: str | None = None
+    ) -> Mapping[JobState, int]:
+        """Number of the caller's jobs by state, over all pages, leaving out states without jobs."""
+        owner = await self._scope(identity)
+        async with self._database.reading() as session:
+            return await jobs.count_by_state(session, owner_id=owner, states=states, search=search)
+
+    async def events(self, job: Job, *, first: int, after: int) -> tuple[list[JobEvent], bool]:
+        """A page of what happened to a job that the caller was allowed to get, oldest first; whether more follows."""
+        async with self._database.reading() as session:
+            rows = await events.page(session, job.id, first=first + 1, after=after)
+        return rows[:first], len(rows) > first
+
+    async def is_over(self, job_id: str) -> bool:
+        """Whether a job has ended, or is gone altogether."""
+        async with self._database.reading() as session:
+            job = await jobs.get(session, job_id, owner_id=None)
+        return job is None or job.state in FINAL
+
+    def path(self, job: Job) -> str:
+        """Absolute path of a job's folder on its cluster."""
+        return f"{self._clusters[job.cluster].config.root}/{job.folder}"
+
+    # -- creating -----------------------------------------------------------------------------------------------
+
+    async def create(
+        self,
+        identity: Identity,
+        values: dict[str, object],
+        *,
+        cluster: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Job:
+        """Create a job: check every value, make its folder, write its run.sh. Nothing runs before `launch`.
+
+        The same `idempotency_key` with the same values returns the first job.
+
+        Raises:
+            Refused: INVALID_INPUT (every field at fault), IMAGE_NOT_ALLOWED, USER_NOT_CREATED, CONFLICT (the key was
+                used with other values), CLUSTER_UNAVAILABLE or CLUSTER_TIMEOUT (nothing was created).
+        """
+        user = await self._users.require(identity)
+        spec = check_spec(values)
+        chosen = self._cluster(cluster)
+        _check_image(spec, chosen)
+        digest = _digest(spec, chosen.name)
+        if idempotency_key and (known := await self._by_key(user, idempotency_key, digest)):
+            return await self._finish(known, identity)
+        job = self._new(user, spec, chosen, digest, idempotency_key)
+        async with self._database.transaction() as session:
+            job = await jobs.add(session, job)
+        if job.input_sha256 != digest:
+            raise _key_conflict()
+        return await self._finish(job, identity)
+
+    async def clone(self, identity: Identity, job_id: str | None) -> Job:
+        """A new job with the same parameters and the same uploaded inputs as they are now.
+
+        Raises:
+            Refused: NOT_FOUND, CLUSTER_UNAVAILABLE or CLUSTER_TIMEOUT.
+        """
+        source = await self.require(identity, job_id)
+        user = await self._users.require(identity)
+        cluster = self._clusters[source.cluster]
+        spec = JobSpec.model_validate_json(orjson.dumps(source.spec))
+        _check_image(spec, cluster)
+        job = self._new(user, spec, cluster, _digest(spec, cluster.name), None)
+        job.cloned_from = source.id
+        async with self._database.transaction() as session:
+            job = await jobs.add(session, job)
+        return await self._finish(job, identity)
+
+    def _new(self, user: User, spec: JobSpec, cluster: Cluster, digest: str, key: str | None) -> Job:
+        job_id = new_id()
+        folder = f"{user.folder}/{job_id}"
+        script = cluster.render_script(job_id, folder, spec)
+        return Job(
+            id=job_id,
+            owner_id=user.id,
+            cluster=cluster.name,
+            name=spec.name,
+            spec=spec.model_dump(mode="json"),
+            folder=folder,
+            script=script,
+            script_sha256=hashlib.sha256(script.encode()).hexdigest(),
+            created_at=datetime.now(UTC),
+            idempotency_key=key,
+            input_sha256=digest,
+        )
+
+    async def _finish(self, job: Job, identity: Identity) -> Job:
+        """Make the folder of a recorded job and let the job be seen; once more after a crash does no harm."""
+        if job.prepared:
+            return job
+        cluster = self._clusters[job.cluster]
+        await cluster.prepare_job(job.folder, job.script)
+        if job.cloned_from:
+            await self._copy_inputs(cluster, job)
+        async with self._database.transaction() as session:
+            if await wishes.prepared(session, job.id):
+                await events.append(session, job, previous=None, reason=None, at=job.created_at, actor=identity.email)
+        return await self.require(identity, job.id)
+
+    async def _copy_inputs(self, cluster: Cluster, job: Job) -> None:
+        async with self._database.reading() as session:
+            source = await jobs.get(session, job.cloned_from or "", owner_id=None)
+            paths = await inputs.paths(session, job.cloned_from or "")
+        if source is None:
+            return
+        copied = await cluster.copy_inputs(source.folder, job.folder, paths)
+        async with self._database.transaction() as session:
+            for path in copied:
+                await inputs.add(session, job.id, path, at=datetime.now(UTC))
+
+    # -- running ------------------------------------------------------------------------------------------------
+
+    async def launch(self, identity: Identity, job_id: str | None) -> Job:
+        """Ask for a job to be submitted, and wait a bounded time for Slurm's answer. Again: the same answer.
+
+        Returns:
+            The job: QUEUED or further, or LAUNCHING with the reason while the cluster is slow or away.
+
+        Raises:
+            Refused: NOT_FOUND, INVALID_STATE (cancelled before), SUBMIT_REFUSED with Slurm's words (final),
+                LIMIT_EXCEEDED (active jobs).
+        """
+        job = await self.require(identity, job_id)
+        if job.state is JobState.CREATED:
+            await self._record_launch(job, identity)
+        job = await self._settled(job.id, lambda row: row.state is not JobState.LAUNCHING)
+        if job.state is JobState.CANCELLED and job.launched_at is None:
+            raise refuse(
+                ErrorCode.INVALID_STATE, "This job was cancelled before it was launched. Clone it to run it.", *_JOB_ID
+            )
+        if job.state is JobState.FAILED and job.slurm_job_id is None:
+            raise SubmitRefused(job.reason or "").at(*_JOB_ID)
+        return job
+
+    async def _record_launch(self, job: Job, identity: Identity) -> None:
+        async with self._database.transaction() as session:
+            if await jobs.count(session, owner_id=job.owner_id, states=list(ACTIVE)) >= self._limits.active_jobs:
+                raise refuse(
+                    ErrorCode.LIMIT_EXCEEDED,
+                    f"You have {self._limits.active_jobs} launched jobs that have not ended, which is the limit.",
+                    *_JOB_ID,
+                )
+            at = datetime.now(UTC)
+            await jobs.advance(session, job, JobState.LAUNCHING, at=at, actor=identity.email, launched_at=at)
+
+    async def cancel(self, identity: Identity, job_id: str | None) -> Job:
+        """Ask for a job to be cancelled, and wait a bounded time until it ended. Again, or after its end: no change.
+
+        Raises:
+            Refused: NOT_FOUND.
+        """
+        job = await self.require(identity, job_id)
+        at = datetime.now(UTC)
+        async with self._database.transaction() as session:
+            if job.state is JobState.CREATED:
+                reason = f"Cancelled by {identity.email} before it was launched."
+                await jobs.advance(session, job, JobState.CANCELLED, at=at, reason=reason, actor=identity.email)
+            # Also after losing the line above to a launch: the wish is then one about a launched job.
+            await wishes.ask_cancel(session, job.id, at=at, by=identity.email)
+        self._database.signal.ring()
+        log.info("cancel asked", job=job.id, user=identity.email)
+        return await self._settled(job.id, lambda row: row.state in FINAL)
+
+    async def delete(self, identity: Identity, job_id: str | None) -> str:
+        """Delete a job that is final or was never launched, with its folder on the cluster.
+
+        A cluster that is away keeps the folder until it is back; the job is gone from the API at once.
+
+        Raises:
+            Refused: NOT_FOUND, INVALID_STATE.
+        """
+        job = await self.require(identity, job_id)
+        async with self._database.transaction() as session:
+            hidden = await wishes.ask_delete(session, job.id, at=datetime.now(UTC))
+        if not hidden:
+            raise refuse(ErrorCode.INVALID_STATE, f"This job is {job.state}: cancel it before deleting it.", *_JOB_ID)
+        log.info("job deleted", job=job.id, user=identity.email)
+        try:
+            await self._clusters[job.cluster].remove_job(job.folder)
+        except Refused as refused:
+            log.warning("folder stays until the cluster is back", job=job.id, error=str(refused))
+            return job.id
+        async with self._database.transaction() as session:
+            await jobs.remove(session, job)
+        return job.id
+
+    # -- helpers ------------------------------------------------------------------------------------------------
+
+    async def _settled(self, job_id: str, done: Callable[[Job], bool]) -> Job:
+        """The job once `done` says so, or as it is after the bounded time."""
+        deadline = asyncio.get_running_loop().time() + self._limits.answer_seconds
+        async with self._database.signal.listen() as bell:
+            while True:
+                async with self._database.reading() as session:
+                    job = await jobs.get(session, job_id, owner_id=None)
+                if job is None:
+                    raise job_not_found()
+                left = deadline - asyncio.get_running_loop().time()
+                if done(job) or left <= 0:
+                    return job
+                await bell.wait(min(left, 2.0))
+
+    async def _scope(self, identity: Identity) -> str | None:
+        """Whose jobs the caller may see: None everybody's, "" nobody's (not a user yet)."""
+        if identity.is_admin:
+            return None
+        user = await self._users.me(identity)
+        return user.id if user else ""
+
+    async def _by_key(self, user: User, key: str, digest: str) -> Job | None:
+        async with self._database.reading() as session:
+            known = await jobs.by_key(session, user.id, key)
+        if known and known.input_sha256 != digest:
+            raise _key_conflict()
+        return known
+
+    def _cluster(self, name: str | None) -> Cluster:
+        if name is None:
+            return next(iter(self._clusters.values()))
+        if name not in self._clusters:
+            allowed = ", ".join(self._clusters)
+            raise refuse(
+                ErrorCode.INVALID_INPUT, "There is no such cluster.", "input", "cluster", detail=f"Clusters: {allowed}"
+            )
+        return self._clusters[name]
+
+
+_JOB_ID = ("input", "jobId")
+
+
+def _key_conflict() -> Refused:
+    message = "This idempotency key was used before, with other values."
+    return refuse(ErrorCode.CONFLICT, message, "input", "idempotencyKey")
+
+
+def _digest(spec: JobSpec, cluster: str) -> str:
+    return hashlib.sha256(f"{cluster}\n{spec.model_dump_json()}".encode()).hexdigest()
+
+
+def _check_image(spec: JobSpec, cluster: Cluster) -> None:
+    if not image_allowed(spec.image, cluster.config.image_allow):
+        allowed = ", ".join(cluster.config.image_allow)
+        raise refuse(
+            ErrorCode.IMAGE_NOT_ALLOWED,
+            f"The cluster {cluster.name} does not allow this image.",
+            "input",
+            "image",
+            detail=f"Allowed: {allowed}",
+        )
