@@ -1,0 +1,96 @@
+"""What is in a site's root filesystem: packages, accounts, container images, accounting records. A change here makes a
+new one: its name carries this file's hash.
+"""
+
+import hashlib
+import platform
+from pathlib import Path
+
+from slurm_site.options import PERSONS, SCRATCH, SERVICE_ACCOUNT, Debian
+
+SLURM = ["slurm-wlm", "slurmdbd", "mariadb-server", "munge", "openssh-server"]
+TOOLS = ["squashfs-tools", "squashfuse", "busybox-static", "python3-minimal", "locales", "ca-certificates"]
+PACKAGES = [*SLURM, *TOOLS]
+
+# Written before MariaDB is installed, so that its files are small from the start: each instance copies what it writes.
+# The accounting of a test is not worth an fsync.
+MARIADB = """[mariadbd]
+skip-networking
+skip-log-bin
+skip-name-resolve
+performance-schema = off
+innodb-log-file-size = 8M
+innodb-buffer-pool-size = 64M
+innodb-lock-wait-timeout = 900
+innodb-flush-log-at-trx-commit = 0
+innodb-doublewrite = 0
+innodb-use-native-aio = 0
+"""
+
+APT_PREFERENCES = """Package: *
+Pin: release n=sid
+Pin-Priority: 1
+
+Package: *
+Pin: release n=trixie
+Pin-Priority: 2
+"""
+"""Apptainer is in sid alone; whatever else the release itself has stays the release's."""
+
+SETUP = f"""
+groupadd --gid 1600 hpcusers
+useradd --create-home --uid 1500 --shell /bin/bash {SERVICE_ACCOUNT}
+useradd --create-home --uid 1601 --shell /bin/bash --groups hpcusers {PERSONS[0]}
+useradd --create-home --uid 1602 --shell /bin/bash --groups hpcusers {PERSONS[1]}
+for account in {SERVICE_ACCOUNT} {" ".join(PERSONS)}; do
+    usermod --password '*' $account  # sshd takes the '!' of a new account for locked
+    chmod 700 /home/$account
+done
+localedef --inputfile=de_DE --charmap=UTF-8 de_DE.UTF-8
+mkdir -p {SCRATCH} /opt/img
+chmod 400 /etc/munge/munge.key
+install -d -o mysql -g mysql /run/mysqld
+mariadbd --user=mysql --bootstrap <<'SQL'
+FLUSH PRIVILEGES;
+CREATE USER slurm@localhost IDENTIFIED VIA unix_socket;
+GRANT ALL ON slurm_acct_db.* TO slurm@localhost;
+SQL
+"""
+"""Run in the new root, no daemon yet."""
+
+IMAGES = """
+cd "$(mktemp -d)"
+mkdir -p busybox/bin busybox/etc busybox/usr/bin busybox/tmp busybox/var/tmp busybox/proc busybox/sys busybox/dev busybox/root
+echo 'root:x:0:0:root:/root:/bin/sh' >busybox/etc/passwd
+echo 'root:x:0:' >busybox/etc/group
+cp -a busybox noshell
+cp /bin/busybox busybox/bin/busybox
+for applet in $(busybox --list); do [ $applet = busybox ] || ln -s busybox busybox/bin/$applet; done
+cp -a busybox entry
+mkdir entry/.singularity.d noshell/.singularity.d
+cat >entry/.singularity.d/runscript <<'SCRIPT'
+#!/bin/sh
+echo "entry point of entry.sif"
+for argument in "$@"; do echo "argument: $argument"; done
+env | sort
+SCRIPT
+cp /bin/busybox noshell/bin/cat
+cp /bin/busybox noshell/bin/echo
+echo '#!/bin/echo entry point of noshell.sif:' >noshell/.singularity.d/runscript
+chmod 755 */.singularity.d/runscript
+for image in busybox entry noshell; do apptainer --silent build /opt/img/$image.sif $image; done
+rm -rf "$PWD" /root/.apptainer
+"""
+"""Run in the booted root: busybox with all its applets, an entry point that shows what it got, an image without shell."""
+
+RECORDS = f"""
+until sacctmgr --noheader show cluster | grep -q site; do sleep 0.1; done  # slurmctld registers it a moment after start
+sacctmgr -i add account lab Description=lab Organization=lab
+sacctmgr -i add user {",".join([SERVICE_ACCOUNT, *PERSONS])} Account=lab
+"""
+"""Run in the booted root: slurmdbd's records, so that an instance starts with a ready database."""
+
+
+def name(debian: Debian) -> str:
+    """Of the root filesystem's folder: the release and what it was made from."""
+    return f"{debian}-{platform.machine()}-{hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:12]}"

@@ -1,0 +1,140 @@
+"""The handle of a running site: what tests and the demo hold in their hands."""
+
+import json
+import signal
+import subprocess
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from slurm_site import build, host, instances, plan
+from slurm_site.options import IMAGE, NODES, SCRATCH, SERVICE_ACCOUNT, SiteOptions
+from slurm_site.process import SiteError, SiteProcess
+
+
+class SlurmSite:
+    """A real Slurm cluster that listens on 127.0.0.1 and lives as long as this process, at most until `close`.
+
+    Daemons are named slurmctld, slurmdbd, mariadbd, munged, sshd and slurmd:c1 to slurmd:c4.
+    """
+
+    host = "127.0.0.1"
+    username = SERVICE_ACCOUNT
+    root = f"{SCRATCH}/{SERVICE_ACCOUNT}"
+    image = IMAGE
+
+    def __init__(self, options: SiteOptions | None = None) -> None:
+        """Boot it in two to three seconds; the first time ever, build it first (SiteError says what stands in the way)."""
+        self.options = options or SiteOptions()
+        lower = build.ensure(self.options.debian)
+        if reasons := host.obstacles(self.options.debian, built=True):
+            raise SiteError("this machine can't host the site: " + "; ".join(reasons))
+        self._instance = instances.claim()
+        self.private_key = self._instance.folder / "id_ed25519"
+        self.known_hosts = self._instance.folder / "known_hosts"
+        try:
+            self._process = SiteProcess(
+                lower, self._instance.folder, self.options.scratch_size, self._instance.lock
+            )
+        except BaseException:
+            self._instance.release()
+            raise
+        try:
+            self._boot(lower)
+        except BaseException:
+            self.close()
+            raise
+
+    def _boot(self, lower: Path) -> None:
+        self._process.request("prepare", files=plan.files(self.options, self._instance.ports), commands=plan.commands())
+        self._take_keys()
+        self._process.request("boot", waves=plan.waves(self.options, self._instance.ports))
+        self.wait_ready()
+        notes = {"pid": self.pid, "port": self.port, "debian": self.options.debian, "rootfs": str(lower)}
+        (self._instance.folder / "site.json").write_text(json.dumps(notes))
+
+    def _take_keys(self) -> None:
+        key = self.rootfs / plan.CLIENT_KEY.lstrip("/")
+        self.private_key.touch(mode=0o600)
+        self.private_key.write_text(key.read_text())
+        key.unlink()
+        host_key = (self.rootfs / "etc/ssh/ssh_host_ed25519_key.pub").read_text()
+        self.known_hosts.write_text(f"[{self.host}]:{self.port} {host_key}")
+
+    @property
+    def port(self) -> int:
+        """Of sshd."""
+        return self._instance.ports.sshd
+
+    @property
+    def pid(self) -> int:
+        """Of the site's process 1, as the host counts."""
+        return self._process.pid
+
+    @property
+    def rootfs(self) -> Path:
+        """The site's / as the host sees it. Absolute symbolic links inside lead out of it."""
+        return self._process.root
+
+    def run(
+        self, argv: list[str], *, user: str = "root", input: str | None = None, check: bool = True, timeout: float = 30  # noqa: A002 - the name that subprocess.run has
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `argv` inside, in `user`'s home; killed after `timeout` seconds."""
+        return self._process.run(argv, user=user, input=input, check=check, timeout=timeout)
+
+    def wait_ready(self, seconds: float = 30) -> None:
+        """Until every node is idle or at work, and the accounting answers if there is one."""
+        end = time.monotonic() + seconds
+        while (missing := self._missing()) is not None:
+            if time.monotonic() > end:
+                raise SiteError(f"the cluster is not ready after {seconds} s: {missing}")
+            time.sleep(0.05)
+
+    def _missing(self) -> str | None:
+        nodes = self.run(["sinfo", "--noheader", "--Node", "--partition=debug", "--format=%T"], check=False)
+        up = [state for state in nodes.stdout.split() if state in {"idle", "mixed", "allocated", "completing"}]
+        if len(up) < len(NODES):
+            return f"nodes: {nodes.stdout or nodes.stderr}"
+        if self.options.accounting:
+            records = self.run(["sacct", "--noheader"], check=False)
+            return records.stderr or None
+        return None
+
+    def start(self, daemon: str) -> None:
+        """Start a stopped daemon and wait until it listens."""
+        self._process.request("start", name=daemon)
+
+    def stop(self, daemon: str, *, signal: int = signal.SIGTERM, sessions: bool = False) -> None:
+        """End a daemon and wait until it is gone. sshd leaves its open sessions, unless `sessions` says to drop them."""
+        self._process.request("stop", name=daemon, number=signal)
+        if sessions:
+            self.kill_ssh_sessions()
+
+    def freeze(self, daemon: str) -> None:
+        """Have a daemon keep its connections and answer nothing; sshd with all its sessions, like a hung login node."""
+        self._process.request("kill", name=daemon, number=signal.SIGSTOP)
+        if daemon == "sshd":
+            self._process.request("kill_sessions", number=signal.SIGSTOP)
+
+    def thaw(self, daemon: str) -> None:
+        self._process.request("kill", name=daemon, number=signal.SIGCONT)
+        if daemon == "sshd":
+            self._process.request("kill_sessions", number=signal.SIGCONT)
+
+    def kill_ssh_sessions(self) -> None:
+        """Cut every SSH connection; the listener stays and takes new ones."""
+        self._process.request("kill_sessions", number=signal.SIGKILL)
+
+    def close(self) -> None:
+        """End everything and delete the instance; the keys too."""
+        self._process.close()
+        self._instance.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
