@@ -1,0 +1,213 @@
+"""The sections of the configuration, their keys, defaults and meanings. docs/configuration.md is made from it."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator, model_validator
+
+from gql_gateway.settings.fields import (
+    ClusterFolder,
+    DatabaseUrl,
+    ExistingFile,
+    Origins,
+    PublicUrl,
+    SigningKeys,
+    Words,
+)
+
+GIB = 1024**3
+_NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$"
+
+
+class Section(BaseModel):
+    """A table of the file: unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _with_file(values: Any, key: str, info: ValidationInfo) -> Any:
+    """Fill `key` with what the file in `<key>_file` holds, so that secrets need not stand in the configuration."""
+    name = values.get(f"{key}_file") if isinstance(values, dict) else None
+    if not isinstance(name, str):
+        return values
+    if key in values:
+        raise ValueError(f"give `{key}` or `{key}_file`, not both")
+    path = Path(info.context["base"] if info.context else ".", Path(name).expanduser())
+    return {**values, key: path.read_text().strip()} if path.is_file() else values
+
+
+class Server(Section):
+    """HTTP: where it listens and what it is called from outside."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on; `0.0.0.0` for all.")
+    port: int = Field(8000, ge=1, le=65535, description="Port to listen on.")
+    public_url: PublicUrl | None = Field(
+        None, description="What clients call this server; signed URLs begin with it. Without it: `http://HOST:PORT`."
+    )
+    secret: SigningKeys | None = Field(
+        None,
+        description="Key that signs download URLs, at least 32 characters. Several keys, separated by white space: "
+        "the first signs, all are accepted, so that keys can be rotated. Without it, one is made and kept "
+        "beside an SQLite database; needed with PostgreSQL, where several processes must share it.",
+    )
+    secret_file: ExistingFile | None = Field(None, description="File that holds `secret`.")
+    download_seconds: int = Field(600, ge=10, le=86400, description="How long a download URL works.")
+    shutdown_seconds: int = Field(10, ge=1, le=600, description="How long running requests may go on after SIGTERM.")
+    trusted_proxies: str = Field(
+        "127.0.0.1", description="Addresses of proxies whose `X-Forwarded-For` and `-Proto` are believed; `*` for all."
+    )
+    allowed_origins: Origins = Field(
+        (), description="Origins of web applications elsewhere that may call the API from a browser (CORS, WebSocket)."
+    )
+    graphiql: bool = Field(default=True, description="Whether a browser at `/graphql` gets the GraphiQL explorer.")
+    introspection: bool = Field(default=True, description="Whether the schema can be asked for.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _secret_from_file(cls, values: Any, info: ValidationInfo) -> Any:
+        return _with_file(values, "secret", info)
+
+    @property
+    def url(self) -> str:
+        """What clients call this server, without a slash at the end."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return self.public_url or f"http://{host}:{self.port}"
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Keys of signed URLs; the first signs. Empty where none is set."""
+        return tuple(self.secret.get_secret_value().split()) if self.secret else ()
+
+
+class Store(Section):
+    """The gateway's own records."""
+
+    url: DatabaseUrl = Field(
+        SecretStr("sqlite+aiosqlite:///gateway.db"),
+        validate_default=True,
+        description="`sqlite+aiosqlite:///FILE` (one process) or `postgresql+asyncpg://USER:PASSWORD@HOST/DATABASE` "
+        "(several processes may share it).",
+    )
+    url_file: ExistingFile | None = Field(None, description="File that holds `url`, for one with a password.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _url_from_file(cls, values: Any, info: ValidationInfo) -> Any:
+        return _with_file(values, "url", info)
+
+    @property
+    def database(self) -> str:
+        """The URL in clear."""
+        return self.url.get_secret_value()
+
+
+class Auth(Section):
+    """Who may come in. API tokens made with `gql-gateway token create` always work."""
+
+
+class Limits(Section):
+    """How much one request or one user may ask for."""
+
+    request_bytes: int = Field(
+        1024 * 1024, ge=4096, description="Largest GraphQL request in bytes, not counting uploaded files."
+    )
+    upload_bytes: int = Field(64 * GIB, ge=1, description="Largest file in bytes that can be uploaded.")
+    active_jobs: int = Field(1000, ge=1, description="Launched jobs of one user that have not ended.")
+    answer_seconds: float = Field(
+        10, ge=0, le=300, description="How long `launch` and `cancel` wait for Slurm before they answer with what is."
+    )
+
+
+class ClusterSettings(Section):
+    """A Slurm cluster, reached by SSH. The first one is the default."""
+
+    name: str = Field(pattern=_NAME, description="What the API calls it: letters, digits, `_` and `-`.")
+    host: str = Field(min_length=1, description="Login node.")
+    port: int = Field(22, ge=1, le=65535, description="SSH port.")
+    username: str = Field(min_length=1, description="Service account on the login node.")
+    private_key: ExistingFile = Field(description="The service account's SSH key, without a passphrase.")
+    known_hosts: ExistingFile = Field(
+        description="Host keys of the login node, as `ssh-keyscan` prints them; a host that is not in it is refused."
+    )
+    root: ClusterFolder = Field(description="Folder on the cluster in which users' folders are made.")
+    container: str = Field(
+        "singularity",
+        pattern=r"^(singularity|apptainer|(/[A-Za-z0-9._+-]+)+)$",
+        description="Container command on the compute nodes: `singularity`, `apptainer` or an absolute path.",
+    )
+    image_allow: Words = Field(
+        ("docker://*", "oras://*", "library://*"),
+        description="Images that jobs may use: patterns of URIs (`docker://*`) or absolute paths (`/opt/img/*.sif`).",
+    )
+    preamble: Words = Field(
+        (), description="Shell lines of the site's own at the top of `run.sh`, such as `module load singularity`."
+    )
+    network: Literal["shared", "none"] = Field(
+        "shared", description="What containers see of the network: `shared` with the node, or `none`."
+    )
+    poll_seconds: float = Field(10, ge=0.1, le=3600, description="Shortest time between two questions to Slurm.")
+    max_sessions: int = Field(
+        10, ge=2, le=1000, description="`MaxSessions` of the login node's sshd; at most half of it is used."
+    )
+    bulk_connections: int = Field(2, ge=1, le=16, description="SSH connections for files' bytes.")
+    connect_timeout: float = Field(10, ge=0.1, le=300, description="Seconds from the first packet to the login's end.")
+    keepalive_seconds: float = Field(
+        15, ge=0.1, le=600, description="A silent connection is asked this often, and given up after three questions."
+    )
+    command_timeout: float = Field(
+        60, ge=1, le=3600, description="Seconds for each Slurm command but `sbatch`; `squeue` itself gives up after 20."
+    )
+    submit_timeout: float = Field(
+        150, ge=1, le=3600, description="Seconds for `sbatch`, which itself tries for about 120 on a full controller."
+    )
+    file_timeout: float = Field(60, ge=1, le=3600, description="Seconds for each operation on files but transfers.")
+    stall_timeout: float = Field(120, ge=1, le=3600, description="Seconds after which a transfer that stands is cut.")
+    python: str = Field(
+        "python3", min_length=1, description="The login node's Python, 3.6 or newer: a name in PATH or absolute path."
+    )
+    slurm_path: str = Field(
+        "",
+        pattern=r"^((/[A-Za-z0-9._+-]+)+)?$",
+        description="Folder of Slurm's commands, where the account's PATH does not have it.",
+    )
+
+
+class Logging(Section):
+    """What is logged, on standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
+    format: Literal["auto", "json", "console"] = Field(
+        "auto", description="`json` lines, `console` for people, or `auto`: console on a terminal."
+    )
+
+
+class Settings(Section):
+    """The whole configuration."""
+
+    server: Server = Server()
+    store: Annotated[Store, Field(default_factory=dict, validate_default=True)]
+    auth: Auth = Auth()
+    limits: Limits = Limits()
+    clusters: tuple[ClusterSettings, ...]
+    logging: Logging = Logging()
+
+    @field_validator("clusters", mode="before")
+    @classmethod
+    def _at_least_one(cls, clusters: Any) -> Any:
+        if not clusters:
+            raise ValueError("none is configured: add a [[clusters]] table with name, host, username and the rest")
+        return clusters
+
+    @field_validator("clusters")
+    @classmethod
+    def _names_once(cls, clusters: tuple[ClusterSettings, ...]) -> tuple[ClusterSettings, ...]:
+        names = [cluster.name for cluster in clusters]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"two clusters are called {', '.join(twice)}")
+        return clusters
+
+    @model_validator(mode="after")
+    def _shared_secret(self) -> Self:
+        if self.store.database.startswith("postgresql") and not self.server.secrets:
+            raise ValueError("server.secret or server.secret_file is needed with PostgreSQL")
+        return self
