@@ -1,0 +1,80 @@
+"""Engines: how each database is spoken to, so that the floors above need not know which one it is.
+
+SQLite has one writer at a time, whatever asks. So all writes of a process go through one connection, whose pool is a
+fair queue, and every write transaction is BEGIN IMMEDIATE: one that starts by reading and then writes cannot be
+upgraded when another wrote meanwhile and fails at once with "database is locked", busy_timeout or not. Readers have
+connections of their own, which in WAL mode neither wait nor make wait.
+"""
+
+from typing import Any
+
+from sqlalchemy import Connection, NullPool, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+BUSY_SECONDS = 30
+"""How long a statement waits for another process's write on SQLite, and a task for a connection."""
+
+_READERS = 4
+_POSTGRESQL = {
+    "pool_size": 5,
+    "max_overflow": 15,
+    "pool_timeout": BUSY_SECONDS,
+    "pool_pre_ping": True,  # a connection that died in the pool is noticed before it is used
+}
+
+
+def is_postgresql(url: str) -> bool:
+    """Whether a store's URL names PostgreSQL; else it is SQLite."""
+    return make_url(url).get_backend_name() == "postgresql"
+
+
+def writing(url: str, *, echo: bool = False) -> AsyncEngine:
+    """The engine of the transactions that write."""
+    if is_postgresql(url):
+        return create_async_engine(url, echo=echo, **_POSTGRESQL)
+    return _sqlite(url, echo, "BEGIN IMMEDIATE", ["journal_mode=WAL"], pool_size=1, max_overflow=0)
+
+
+def reading(url: str, writer: AsyncEngine, *, echo: bool = False) -> AsyncEngine:
+    """The engine of the transactions that only read. Each sees one moment of the whole database."""
+    if is_postgresql(url):
+        return writer.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    return _sqlite(url, echo, "BEGIN", ["query_only=ON"], pool_size=_READERS, max_overflow=0)
+
+
+def single(url: str) -> AsyncEngine:
+    """An engine without a pool, for one connection that lives its own life."""
+    if is_postgresql(url):
+        return create_async_engine(url, poolclass=NullPool)
+    return _sqlite(url, False, "BEGIN IMMEDIATE", ["journal_mode=WAL"], poolclass=NullPool)
+
+
+def _sqlite(url: str, echo: bool, begin: str, pragmas: list[str], **pool: Any) -> AsyncEngine:
+    if pool.get("poolclass") is None:
+        pool["pool_timeout"] = 2 * BUSY_SECONDS
+    arguments = {"timeout": BUSY_SECONDS, "isolation_level": None}  # None: transactions begin where we say
+    engine = create_async_engine(_file(url), echo=echo, connect_args=arguments, **pool)
+    # FULL: a commit is on the disk when it returns. NORMAL may forget the last ones when the machine loses power, and
+    # a launch that was answered must not be forgotten.
+    settings = [*pragmas, "synchronous=FULL", "foreign_keys=ON"]
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def _connect(connection: Any, _record: object) -> None:
+        cursor = connection.cursor()
+        for setting in settings:
+            cursor.execute(f"PRAGMA {setting}")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+def _file(url: str) -> URL:
+    parsed = make_url(url)
+    if parsed.database in {None, "", ":memory:"}:
+        raise ValueError("The store must be a file: readers and the writer have connections of their own.")
+    return parsed

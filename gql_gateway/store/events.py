@@ -1,0 +1,111 @@
+"""The log of what happened to jobs: append-only, read by cursor.
+
+A cursor is worth something only if no event becomes visible behind one that was read before. PostgreSQL hands out
+numbers before the commit, so two writers that commit together can become visible in the wrong order. Events are
+therefore written last in their transaction, under a lock that lasts to its end: numbers are handed out in the order
+of the commits. Last, since a transaction that changes several jobs would otherwise hold this lock while it waits for
+a row of another that waits for this lock.
+"""
+
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, delete, func, text
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from gql_gateway.core.states import JobState, Source
+from gql_gateway.store import dialect
+from gql_gateway.store.signals import CHANNEL
+from gql_gateway.store.tables import Job, JobEvent, Mark
+
+_PENDING = "events"
+_HORIZON = "events.horizon"
+_LOCK = 0x6771_6C67  # any number that nothing else in the database uses
+
+
+async def append(
+    session: AsyncSession,
+    job: Job,
+    *,
+    previous: JobState | None,
+    at: datetime,
+    reason: str | None = None,
+    source: Source = Source.GATEWAY,
+    actor: str | None = None,
+) -> JobEvent:
+    """Add an event that the job came into its present state; its cursor (`id`) is known after the commit."""
+    event = JobEvent(
+        job_id=job.id,
+        owner_id=job.owner_id,
+        previous_state=previous,
+        state=job.state,
+        reason=reason,
+        at=at,
+        source=source,
+        actor=actor,
+    )
+    session.info.setdefault(_PENDING, []).append(event)
+    return event
+
+
+async def write(session: AsyncSession) -> bool:
+    """Write the transaction's events, immediately before its commit; whether there were any."""
+    pending: list[JobEvent] = session.info.pop(_PENDING, [])
+    if not pending:
+        return False
+    await session.flush()
+    if dialect.is_postgresql(session):
+        connection = await session.connection()
+        await connection.execute(
+            text("SELECT pg_advisory_xact_lock(:lock), pg_notify(:channel, '')"), {"lock": _LOCK, "channel": CHANNEL}
+        )
+    session.add_all(pending)
+    await session.flush()
+    return True
+
+
+async def after(
+    session: AsyncSession, cursor: int, *, owner_id: str | None, job_id: str | None = None, limit: int = 200
+) -> list[JobEvent]:
+    """The events behind a cursor, oldest first: of one owner (None: of all), of one job (None: of all).
+
+    Events of jobs that are hidden are hidden too.
+    """
+    statement = select(JobEvent).join(Job, col(Job.id) == JobEvent.job_id).where(col(JobEvent.id) > cursor, _visible())
+    if owner_id is not None:
+        statement = statement.where(JobEvent.owner_id == owner_id)
+    if job_id is not None:
+        statement = statement.where(JobEvent.job_id == job_id)
+    return list(await session.exec(statement.order_by(col(JobEvent.id)).limit(limit)))
+
+
+async def page(session: AsyncSession, job_id: str, *, first: int, after: int = 0) -> list[JobEvent]:
+    """At most `first` events of a job behind a cursor, oldest first."""
+    statement = select(JobEvent).where(JobEvent.job_id == job_id, col(JobEvent.id) > after)
+    return list(await session.exec(statement.order_by(col(JobEvent.id)).limit(first)))
+
+
+async def latest(session: AsyncSession) -> int:
+    """The cursor behind everything that happened so far; 0 for an empty log."""
+    newest = (await session.exec(select(func.max(JobEvent.id)))).one()
+    return max(newest or 0, await oldest(session))
+
+
+async def oldest(session: AsyncSession) -> int:
+    """The lowest cursor behind which nothing is missing; a lower one has expired. 0 while nothing was purged."""
+    mark = await session.get(Mark, _HORIZON)
+    return mark.value if mark else 0
+
+
+async def purge(session: AsyncSession, before: datetime) -> int:
+    """Drop the events of before a time; how many there were."""
+    horizon = (await session.exec(select(func.max(JobEvent.id)).where(JobEvent.at < before))).one()
+    if horizon is None:
+        return 0
+    gone = await session.exec(delete(JobEvent).where(col(JobEvent.at) < before, col(JobEvent.id) <= horizon))
+    await dialect.upsert(session, Mark(name=_HORIZON, value=max(horizon, await oldest(session))))
+    return gone.rowcount
+
+
+def _visible() -> ColumnElement[bool]:
+    return col(Job.prepared) & col(Job.deleted_at).is_(None)

@@ -1,0 +1,22 @@
+"""Leases: of many processes one may, for a time, by the database's clock."""
+
+from sqlalchemy import delete
+from sqlmodel import col
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from gql_gateway.store import dialect
+from gql_gateway.store.tables import Lease
+
+
+async def acquire(session: AsyncSession, name: str, holder: str, ttl: float) -> bool:
+    """Take or renew a lease for `ttl` seconds; False where another holds it."""
+    values = {"name": name, "holder": holder, "expires_at": dialect.in_seconds(session, ttl)}
+    statement = dialect.insert_into(session, Lease).values(values)
+    free = (col(Lease.holder) == holder) | (col(Lease.expires_at) <= dialect.in_seconds(session, 0))
+    statement = statement.on_conflict_do_update(index_elements=["name"], set_=values, where=free)
+    return (await session.exec(statement)).rowcount == 1
+
+
+async def release(session: AsyncSession, name: str, holder: str) -> None:
+    """Give a lease back, so that another need not wait for its end."""
+    await session.exec(delete(Lease).where(col(Lease.name) == name, col(Lease.holder) == holder))

@@ -1,0 +1,38 @@
+"""Users: found by their address, made once."""
+
+from collections.abc import Collection
+from datetime import UTC, datetime
+
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from gql_gateway.core.ids import new_id
+from gql_gateway.core.paths import user_folder, user_folder_with_hash
+from gql_gateway.store import dialect
+from gql_gateway.store.tables import User
+
+
+async def get(session: AsyncSession, email: str) -> User | None:
+    """The user with this address."""
+    return (await session.exec(select(User).where(User.email == email))).one_or_none()
+
+
+async def get_many(session: AsyncSession, ids: Collection[str]) -> list[User]:
+    """The users with these ids, in no order, leaving out those that there are not."""
+    return list(await session.exec(select(User).where(col(User.id).in_(ids))))
+
+
+async def create(session: AsyncSession, email: str, name: str) -> User:
+    """The user with this address, made now unless it was before.
+
+    The folder is the one that the address spells; where another address has it, the name with a hash. No two users
+    ever have the same, whoever else creates one at the same time.
+    """
+    for folder in (user_folder(email), user_folder_with_hash(email), new_id()):
+        if known := await get(session, email):
+            return known
+        if folder:
+            user = User(email=email, name=name, folder=folder, created_at=datetime.now(UTC))
+            # PostgreSQL waits here for another who is inserting the same address or folder.
+            await session.exec(dialect.insert(session, user).on_conflict_do_nothing())
+    return await session.get_one(User, user.id)
