@@ -5,14 +5,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, text
-from sqlalchemy.exc import DBAPIError, IntegrityError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import async_sessionmaker
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from gql_gateway.core.errors import Unavailable
 from gql_gateway.store import engines, events, migrations
+from gql_gateway.store.failures import connecting, working
 from gql_gateway.store.signals import Signal, signal_of
 
 
@@ -38,11 +37,13 @@ class Database:
         Raises:
             Unavailable: the database does not answer, or broke off; then it is not known whether it committed.
         """
-        async with _translated(), self._write_session() as session:
-            await session.connection()
-            yield session
-            grew = await events.write(session)
-            await session.commit()
+        async with self._write_session() as session:
+            with connecting():
+                await session.connection()
+            with working():
+                yield session
+                grew = await events.write(session)
+                await session.commit()
         if grew:
             self.signal.grown()
 
@@ -53,9 +54,11 @@ class Database:
         Raises:
             Unavailable: the database does not answer.
         """
-        async with _translated(), self._read_session() as session:
-            await session.connection()
-            yield session
+        async with self._read_session() as session:
+            with connecting():
+                await session.connection()
+            with working():
+                yield session
 
     async def check(self) -> None:
         """See that the database answers and has the schema that this version needs.
@@ -77,13 +80,17 @@ class Database:
             Unavailable: the database does not answer.
         """
         head = await asyncio.to_thread(migrations.head)
-        async with _translated(), self._reader.connect() as connection:
-            await connection.execute(text("SELECT 1"))
-            return await connection.run_sync(_current), head
+        with connecting():
+            async with self._reader.connect() as connection:
+                return await connection.run_sync(_current), head
 
     async def migrate(self) -> None:
-        """Bring the schema to the revision that this version needs; several processes may do so at once."""
-        async with _translated():
+        """Bring the schema to the revision that this version needs; several processes may do so at once.
+
+        Raises:
+            Unavailable: the database does not answer, or a SQLite file cannot be made there.
+        """
+        with connecting():
             await asyncio.to_thread(migrations.upgrade, self._url)
 
     async def close(self) -> None:
@@ -95,14 +102,3 @@ class Database:
 
 def _current(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
-
-
-@asynccontextmanager
-async def _translated() -> AsyncIterator[None]:
-    """Say a database's silence in the gateway's own words; what it says of a statement stays a bug's traceback."""
-    try:
-        yield
-    except IntegrityError:
-        raise
-    except (DBAPIError, PoolTimeout) as error:
-        raise Unavailable("The gateway's database does not answer.", detail=None) from error

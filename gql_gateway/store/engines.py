@@ -21,12 +21,29 @@ _POSTGRESQL = {
     "max_overflow": 15,
     "pool_timeout": BUSY_SECONDS,
     "pool_pre_ping": True,  # a connection that died in the pool is noticed before it is used
+    "connect_args": {
+        "timeout": 10,
+        "server_settings": {
+            "application_name": "gql-gateway",
+            "statement_timeout": f"{BUSY_SECONDS}s",
+            # A gateway that froze in a transaction holds locks that others wait for. Ours never wait for a network.
+            "idle_in_transaction_session_timeout": "15s",
+        },
+    },
 }
+_DRIVERS = {"postgresql+asyncpg": True, "sqlite+aiosqlite": False}
 
 
 def is_postgresql(url: str) -> bool:
-    """Whether a store's URL names PostgreSQL; else it is SQLite."""
-    return make_url(url).get_backend_name() == "postgresql"
+    """Whether a store's URL names PostgreSQL; else it is SQLite.
+
+    Raises:
+        ValueError: it is neither, or goes by another driver.
+    """
+    driver = make_url(url).drivername
+    if driver not in _DRIVERS:
+        raise ValueError(f"The store's URL begins with {driver}: it must be one of {', '.join(_DRIVERS)}.")
+    return _DRIVERS[driver]
 
 
 def writing(url: str, *, echo: bool = False) -> AsyncEngine:

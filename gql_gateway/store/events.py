@@ -97,14 +97,14 @@ async def oldest(session: AsyncSession) -> int:
     return mark.value if mark else 0
 
 
-async def purge(session: AsyncSession, before: datetime) -> int:
-    """Drop the events of before a time; how many there were."""
-    horizon = (await session.exec(select(func.max(JobEvent.id)).where(JobEvent.at < before))).one()
-    if horizon is None:
-        return 0
-    gone = await session.exec(delete(JobEvent).where(col(JobEvent.at) < before, col(JobEvent.id) <= horizon))
-    await dialect.upsert(session, Mark(name=_HORIZON, value=max(horizon, await oldest(session))))
-    return gone.rowcount
+async def purge(session: AsyncSession, before: datetime, *, limit: int = 10_000) -> int:
+    """Drop events of before a time, the oldest first; how many: as many as `limit` means that there may be more."""
+    old = select(JobEvent.id).where(JobEvent.at < before).order_by(col(JobEvent.at)).limit(limit)
+    ids = [number for number in await session.exec(old) if number is not None]
+    if ids:
+        await session.exec(delete(JobEvent).where(col(JobEvent.id).in_(ids)))
+        await dialect.upsert(session, Mark(name=_HORIZON, value=max(*ids, await oldest(session))))
+    return len(ids)
 
 
 def _visible() -> ColumnElement[bool]:

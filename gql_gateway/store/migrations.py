@@ -9,8 +9,10 @@ from pathlib import Path
 
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from sqlalchemy.engine import make_url
 
 from alembic import command
+from gql_gateway.store import engines
 
 _PACKAGE = Path(__file__).parent.parent
 
@@ -39,6 +41,9 @@ def head() -> str:
 
 def upgrade(url: str) -> None:
     """Bring a database to `head()`; several processes may try at once."""
+    if not engines.is_postgresql(url):
+        # Commands and environments of jobs are nobody else's business; SQLite gives its side files the same mode.
+        Path(make_url(url).database or "").touch(mode=0o600)
     command.upgrade(_config(url), "head")
 
 

@@ -11,8 +11,9 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
+import asyncpg  # type: ignore[import-untyped]  # it ships no types
 import structlog
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from gql_gateway.store import engines
 
@@ -126,7 +127,7 @@ class NotifySignal(Signal):
                 async with self._connected() as connection:
                     wait = _FIRST_WAIT
                     await self._serve(connection)
-            except (DBAPIError, OSError, TimeoutError) as error:
+            except (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
                 log.warning("signal lost", error=str(error), again_in_seconds=wait)
             finally:
                 self._tried.set()
