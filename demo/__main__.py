@@ -4,14 +4,16 @@ import asyncio
 import os
 import signal
 import sys
+import tempfile
 import time
 from contextlib import ExitStack
+from pathlib import Path
 
 from demo.day import Day
-from demo.gateway import Gateway, gateway
+from demo.gateway import GatewayProcess
 from demo.show import StepFailed, say, step
 from slurm_site import SiteError, SiteOptions, SlurmSite
-from slurm_site.build import build
+from slurm_site.build import ensure
 
 HELP = "To use a cluster of your own instead: `gql-gateway serve --config gateway.toml` (see README.md)."
 
@@ -32,29 +34,31 @@ def main() -> int:
 
 def _demo(started: float) -> int:
     say("A real Slurm cluster on this machine (Slurm, munge, slurmdbd, MariaDB, sshd, Apptainer)")
-    build(SiteOptions().debian)
+    ensure(SiteOptions().debian)
     with step("boot the site"):
         site = SlurmSite(SiteOptions())
     with ExitStack() as started_things:
         started_things.enter_context(site)
         with step("start the gateway"):
-            running = started_things.enter_context(gateway(site))
+            folder = started_things.enter_context(tempfile.TemporaryDirectory(prefix="gql-gateway-demo-"))
+            gateway = started_things.enter_context(GatewayProcess(site, Path(folder), name="demo", port=8000))
+            token = gateway.token("marie.curie@example.org", name="Marie Curie")
         say("\nA scientist's day, through the public API")
-        asyncio.run(Day(running.url, running.token, site.image).live())
+        asyncio.run(Day(gateway.url, token, site.image).live())
         say(f"\nEvery step was true, in {time.monotonic() - started:.0f} s.")
         if sys.stdout.isatty() and os.environ.get("CI") != "true":
-            _leave_running(running)
+            _leave_running(gateway, token)
     return 0
 
 
-def _leave_running(running: Gateway) -> None:
+def _leave_running(gateway: GatewayProcess, token: str) -> None:
     say(f"""
 The gateway goes on until Ctrl-C:
-  GraphiQL    {running.url}/graphql
-  dashboard   {running.url}/
-  token       {running.token}
-  its log     {running.log}
-Paste the token into the dashboard, or in GraphiQL's Headers tab: {{"Authorization": "Bearer {running.token}"}}""")
+  GraphiQL    {gateway.url}/graphql
+  dashboard   {gateway.url}/
+  token       {token}
+  its log     {gateway.log}
+Paste the token into the dashboard, or in GraphiQL's Headers tab: {{"Authorization": "Bearer {token}"}}""")
     try:
         signal.pause()
     except KeyboardInterrupt:

@@ -1,14 +1,12 @@
-"""A gateway process of the demo's own, on the site, with an embedded store in a folder that goes with it."""
+"""A gateway process on the site, with its configuration, store and log in one folder: for the demo and for the tests."""
 
+import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import httpx
 
@@ -16,6 +14,7 @@ from demo.show import StepFailed
 from slurm_site import SlurmSite
 
 READY_SECONDS = 30.0
+COMMAND = [sys.executable, "-m", "gql_gateway.cli"]
 
 CONFIG = """\
 [server]
@@ -23,10 +22,12 @@ port = {port}
 public_url = "http://127.0.0.1:{port}"
 
 [store]
-url = "sqlite+aiosqlite:///{folder}/gateway.db"
+url = "{store}"
+
+{more}
 
 [[clusters]]
-name = "demo"
+name = "{name}"
 host = "{site.host}"
 port = {site.port}
 username = "{site.username}"
@@ -34,92 +35,120 @@ private_key = "{site.private_key}"
 known_hosts = "{site.known_hosts}"
 root = "{site.root}"
 image_allow = ["docker://*", "/opt/img/*.sif"]
+{cluster}
 """
 
 
-@dataclass(frozen=True)
-class Gateway:
-    """A running gateway: its address, a token for one scientist, its log."""
+class GatewayProcess:
+    """A `gql-gateway serve` of its own; a context manager that starts and stops it.
 
-    url: str
-    token: str
-    log: Path
-
-
-@contextmanager
-def gateway(site: SlurmSite) -> Iterator[Gateway]:
-    """Start a gateway and wait until it is ready; stop it and remove its store at the end.
-
-    Raises:
-        StepFailed: with the end of its log.
+    `more` is TOML of further sections, `cluster` further keys of the cluster. `port` 0 takes any free one.
     """
-    with tempfile.TemporaryDirectory(prefix="gql-gateway-demo-") as name:
-        folder = Path(name)
-        port = _free_port()
-        config = folder / "gateway.toml"
-        config.write_text(CONFIG.format(port=port, folder=folder, site=site))
-        command = [sys.executable, "-m", "gql_gateway.cli"]
-        log = folder / "gateway.log"
-        _run([*command, "migrate", "--config", str(config)])
-        token = _run(
-            [
-                *command,
-                "token",
-                "create",
-                "--config",
-                str(config),
-                "--email",
-                "marie.curie@example.org",
-                "--name",
-                "Marie Curie",
-            ]
-        )
-        with log.open("wb") as output:
-            process = subprocess.Popen([*command, "serve", "--config", str(config)], stdout=output, stderr=output)
+
+    def __init__(
+        self,
+        site: SlurmSite,
+        folder: Path,
+        *,
+        name: str = "local",
+        store: str | None = None,
+        more: str = "",
+        cluster: str = "",
+        port: int = 0,
+    ) -> None:
+        self.port = _free_port(port)
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = folder / "gateway.log"
+        self.config = folder / "gateway.toml"
+        store = store or f"sqlite+aiosqlite:///{folder}/gateway.db"
+        text = CONFIG.format(port=self.port, store=store, more=more, name=name, site=site, cluster=cluster)
+        self.config.write_text(text)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._run("migrate")
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def token(self, email: str, *, name: str = "", role: str = "user") -> str:
+        """A new API token for this person."""
+        return self._run("token", "create", "--email", email, "--name", name or email, "--role", role).strip()
+
+    def start(self, *, wait: bool = True) -> None:
+        """Start the process and wait until it is ready.
+
+        Raises:
+            StepFailed: with the end of its log.
+        """
+        with self.log.open("ab") as output:
+            command = [*COMMAND, "serve", "--config", str(self.config)]
+            self._process = subprocess.Popen(command, stdout=output, stderr=output)
+        if wait:
+            self.wait_ready()
+
+    def stop(self, seconds: float = 15) -> int | None:
+        """Ask the process to end, and see to it; its exit status."""
+        if self._process is None:
+            return None
+        self._process.terminate()
         try:
-            running = Gateway(f"http://127.0.0.1:{port}", token.strip(), log)
-            _wait(process, running)
-            yield running
+            return self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise
         finally:
-            process.terminate()
+            self._process = None
+
+    def kill(self) -> None:
+        """End the process as a crash would."""
+        if self._process:
+            self._process.send_signal(signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+
+    @property
+    def pid(self) -> int:
+        """Process id of the running gateway."""
+        if self._process is None:
+            raise StepFailed("The gateway does not run.")
+        return self._process.pid
+
+    def wait_ready(self, seconds: float = READY_SECONDS) -> None:
+        """Wait until /readyz says so."""
+        deadline = time.monotonic() + seconds
+        said = "no answer"
+        while self._process and self._process.poll() is None and time.monotonic() < deadline:
             try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+                answer = httpx.get(f"{self.url}/readyz", timeout=5)
+            except httpx.TransportError:
+                pass
+            else:
+                if answer.status_code == 200:
+                    return
+                said = answer.text
+            time.sleep(0.05)
+        raise StepFailed(f"The gateway is not ready ({said}). Its log ends:\n{self.log.read_text()[-3000:]}")
+
+    def _run(self, *arguments: str) -> str:
+        command = [*COMMAND, *arguments, "--config", str(self.config)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        if done.returncode:
+            raise StepFailed(f"gql-gateway {' '.join(arguments[:2])} failed:\n{done.stderr}")
+        return done.stdout
 
 
-def _run(command: list[str]) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    if done.returncode:
-        raise StepFailed(f"{' '.join(command[2:5])} failed:\n{done.stderr}")
-    return done.stdout
-
-
-def _wait(process: subprocess.Popen[bytes], running: Gateway) -> None:
-    deadline = time.monotonic() + READY_SECONDS
-    said = "no answer"
-    while process.poll() is None and time.monotonic() < deadline:
-        try:
-            answer = httpx.get(f"{running.url}/readyz", timeout=5)
-            if answer.status_code == 200:
-                return
-            said = answer.text
-        except httpx.TransportError:
-            pass
-        time.sleep(0.05)
-    raise StepFailed(f"The gateway is not ready ({said}). Its log ends:\n{running.log.read_text()[-2000:]}")
-
-
-def _free_port() -> int:
-    """8000 as in the documentation, or where that is taken any other."""
-    for wanted in (8000, 0):
+def _free_port(wanted: int) -> int:
+    """The wanted port, or where that is taken any other."""
+    for port in (wanted, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                probe.bind(("127.0.0.1", wanted))
+                probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
-            port: int = probe.getsockname()[1]
-            return port
+            found: int = probe.getsockname()[1]
+            return found
     raise StepFailed("No port is free on 127.0.0.1.")
