@@ -7,11 +7,10 @@ from io import BytesIO
 from typing import Any
 
 import httpx
-from gql import Client, FileVar
+from gql import Client, FileVar, GraphQLRequest
 from gql.client import AsyncClientSession, ReconnectingAsyncClientSession
 from gql.transport.httpx import HTTPXAsyncTransport
 from gql.transport.websockets import WebsocketsTransport
-from graphql import DocumentNode
 
 from demo import operations
 from demo.show import live, must, step
@@ -59,10 +58,10 @@ class Day:
         ):
             yield
 
-    async def _ask(self, document: DocumentNode, field: str, **input_: object) -> dict[str, Any]:
+    async def _ask(self, document: GraphQLRequest, field: str, **input_: object) -> dict[str, Any]:
         """Run a mutation; its payload, which must be without errors."""
-        document.variable_values = {"input": input_} if input_ else {}
-        answer = await self._http.execute(document, upload_files="file" in input_)
+        request = GraphQLRequest(document, variable_values={"input": input_} if input_ else {})
+        answer = await self._http.execute(request, upload_files="file" in input_)
         payload: dict[str, Any] = answer[field]
         must(not payload["userErrors"], f"{field}: {payload['userErrors']}")
         return payload
@@ -120,15 +119,18 @@ class Day:
             live(answer["jobOutput"]["text"])
         return text
 
-    async def _follow(self, document: DocumentNode, job: str) -> AsyncIterator[dict[str, Any]]:
-        document.variable_values = {"jobId": job}
-        async for answer in self._socket.subscribe(document):
+    async def _follow(self, document: GraphQLRequest, job: str) -> AsyncIterator[dict[str, Any]]:
+        async for answer in self._socket.subscribe(GraphQLRequest(document, variable_values={"jobId": job})):
             yield answer
+
+    async def _files(self, job: str) -> list[dict[str, Any]]:
+        answer = await self._http.execute(GraphQLRequest(operations.FILES, variable_values={"id": job}))
+        files: list[dict[str, Any]] = answer["job"]["files"]
+        return files
 
     async def _download(self, job: str) -> None:
         with step("download sorted.txt") as shown:
-            operations.FILES.variable_values = {"id": job}
-            files = (await self._http.execute(operations.FILES))["job"]["files"]
+            files = await self._files(job)
             url = next(file["downloadUrl"] for file in files if file["path"] == "sorted.txt")
             async with httpx.AsyncClient() as client:
                 answer = await client.get(url)
@@ -148,7 +150,6 @@ class Day:
     async def _tidy_up(self, job: str) -> None:
         with step("deleteFile numbers.txt") as shown:
             deleted = await self._ask(operations.DELETE_FILE, "deleteFile", jobId=job, path="numbers.txt")
-            operations.FILES.variable_values = {"id": job}
-            left = [file["path"] for file in (await self._http.execute(operations.FILES))["job"]["files"]]
+            left = [file["path"] for file in await self._files(job)]
             must("numbers.txt" not in left, "the file is still listed")
             shown.append(f"{deleted['deletedPath']} is gone; left: {', '.join(left)}")

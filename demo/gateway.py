@@ -1,4 +1,4 @@
-"""A gateway process on the site, with its configuration, store and log in one folder: for the demo and for the tests."""
+"""A gateway process on the site, with configuration, store and log in one folder: for the demo and the tests."""
 
 import signal
 import socket
