@@ -1,0 +1,61 @@
+"""What resolvers are given: the services, and who asks."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import strawberry
+
+from gql_gateway.api.loaders import Loaders
+from gql_gateway.core.errors import Unauthenticated
+from gql_gateway.core.identity import Identity
+from gql_gateway.services.changes import Changes
+from gql_gateway.services.files import Files
+from gql_gateway.services.jobs import Jobs
+from gql_gateway.services.users import Users
+from gql_gateway.store.tables import ClusterStatus, Job
+
+
+class Clusters(Protocol):
+    """Knows how the clusters are."""
+
+    async def statuses(self) -> Sequence[ClusterStatus]:
+        """Every cluster of this gateway as it was last seen, in the order of the configuration."""
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the API speaks to. `sign_download` makes the URL at which a caller can get a job's file."""
+
+    users: Users
+    jobs: Jobs
+    files: Files
+    changes: Changes
+    clusters: Clusters
+    sign_download: Callable[[Job, str, Identity], str]
+
+
+class Context:
+    """One HTTP request, or one WebSocket connection, whose `identity` is known once it was said who asks."""
+
+    def __init__(self, services: Services, request_id: str, identity: Identity | None = None) -> None:
+        self.services = services
+        self.request_id = request_id
+        self.identity = identity
+        self.loaders = Loaders(services.users, services.jobs, services.clusters.statuses, lambda: self.caller)
+        self.connection_params: dict[str, Any] = {}
+        """What a WebSocket client sent to introduce itself; Strawberry puts it here."""
+
+    @property
+    def caller(self) -> Identity:
+        """Who asks.
+
+        Raises:
+            Unauthenticated: nobody said so. Operations without a caller are refused before they get here.
+        """
+        if self.identity is None:
+            raise Unauthenticated("This needs a token.")
+        return self.identity
+
+
+Info = strawberry.Info[Context, None]

@@ -1,0 +1,108 @@
+"""Documents made ready: parsed, weighed and validated once for each text, and remembered.
+
+Strawberry's own caches are not used (0.341.2): `ParserCache` raises a syntax error where streams lose it, and its
+limiters make new validation rules for each request, which no cache can know again.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from graphql import (
+    DocumentNode,
+    GraphQLError,
+    GraphQLSchema,
+    NoSchemaIntrospectionCustomRule,
+    parse,
+    specified_rules,
+    validate,
+)
+from graphql.validation import ASTValidationRule, recommended_rules
+from strawberry.extensions import SchemaExtension
+
+from gql_gateway.api import doors
+from gql_gateway.api.limits import QueryLimits, Scale
+
+REMEMBERED = 256
+_REMEMBERED_LENGTH = 16 * 1024
+"""Longer texts are not kept: with this length, 256 of them hold some tens of megabytes at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A document and what is wrong with it; `weigh_again` where its weight depends on the variables."""
+
+    document: DocumentNode
+    errors: tuple[GraphQLError, ...]
+    weigh_again: bool
+
+
+class Documents:
+    """The documents of one schema."""
+
+    def __init__(self, schema: GraphQLSchema, limits: QueryLimits, *, introspection: bool) -> None:
+        self._schema = schema
+        self.limits = limits
+        closed: tuple[type[ASTValidationRule], ...] = () if introspection else (NoSchemaIntrospectionCustomRule,)
+        self._rules = (*specified_rules, *recommended_rules, *closed)
+        self._remembered: Callable[[str], Prepared] = lru_cache(REMEMBERED)(self._prepare)
+
+    def prepare(self, text: str) -> Prepared:
+        """A document, ready to be run.
+
+        Raises:
+            GraphQLError: a syntax error, or more tokens than the limit.
+        """
+        return self._remembered(text) if len(text) <= _REMEMBERED_LENGTH else self._prepare(text)
+
+    def errors(self, prepared: Prepared, variables: Mapping[str, Any] | None) -> list[GraphQLError]:
+        """What is wrong with a document when it is run with these variables."""
+        if prepared.errors or not prepared.weigh_again:
+            return list(prepared.errors)
+        return Scale(prepared.document, variables or {}).weigh().excess(self.limits)
+
+    def _prepare(self, text: str) -> Prepared:
+        document = parse(text, max_tokens=self.limits.tokens)
+        scale = Scale(document, {})
+        errors = scale.weigh().excess(self.limits) or self._validate(document)
+        return Prepared(document, tuple(errors), scale.uses_variables)
+
+    def _validate(self, document: DocumentNode) -> list[GraphQLError]:
+        errors = validate(self._schema, document, self._rules)
+        for error in errors:
+            error.extensions = {"code": "GRAPHQL_VALIDATION_FAILED"}
+        return errors
+
+
+class Preparing(SchemaExtension):
+    """Has each operation's document prepared, and looks at who asks before anything else is told."""
+
+    def __init__(self, documents: Documents) -> None:
+        self._documents = documents
+        self._prepared: Prepared | None = None
+
+    def on_parse(self) -> Iterator[None]:
+        """Hand over the parsed document.
+
+        A syntax error is left to Strawberry, which parses again and reports it on every transport: an error raised
+        here would break a stream off without a word (0.341.2).
+        """
+        context = self.execution_context
+        context.parse_options["max_tokens"] = self._documents.limits.tokens
+        try:
+            self._prepared = self._documents.prepare(context.query or "")
+        except GraphQLError:
+            pass
+        else:
+            context.graphql_document = self._prepared.document
+        yield
+
+    def on_validate(self) -> Iterator[None]:
+        """Refuse what is not open to this caller, then what is not valid."""
+        context = self.execution_context
+        if self._prepared and context.graphql_document:
+            refusal = doors.refusal(context.graphql_document, context.operation_name, context.context.identity)
+            errors = [refusal] if refusal else self._documents.errors(self._prepared, context.variables)
+            context.pre_execution_errors = errors
+        yield

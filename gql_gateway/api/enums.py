@@ -1,0 +1,93 @@
+"""Enumerations of the API: the words of the floors below, each with what it means."""
+
+from collections.abc import Mapping
+from enum import Enum
+
+import strawberry
+from strawberry.types.enum import StrawberryEnumDefinition
+
+from gql_gateway.cluster.values import FileKind
+from gql_gateway.core.errors import ErrorCode
+from gql_gateway.core.states import JobState, Source
+
+__all__ = ["ErrorCode", "FileKind", "JobState", "Source"]
+
+
+def _describe(enum: type[Enum], name: str, description: str, members: Mapping[Enum, str]) -> None:
+    """Give an enumeration that knows nothing of GraphQL its name there, and every member its meaning.
+
+    Raises:
+        KeyError: a member without a meaning.
+    """
+    strawberry.enum(enum, name=name, description=description)
+    definition: StrawberryEnumDefinition = getattr(enum, "__strawberry_definition__")  # noqa: B009 - mypy knows no such attribute
+    for value in definition.values:
+        value.description = members[enum[value.name]]
+
+
+_describe(
+    JobState,
+    "JobState",
+    "Where a job is in its life. The states stand in the order in which a job passes them; it may skip some.",
+    {
+        JobState.CREATED: "Created and never launched. Files can be uploaded; nothing runs.",
+        JobState.LAUNCHING: "Its launch was asked for, and Slurm has not confirmed it yet; see `reason`.",
+        JobState.QUEUED: "Slurm has it and it waits for its turn; `reason` says why.",
+        JobState.RUNNING: "It runs on the cluster.",
+        JobState.SUSPENDED: "Slurm stopped it for a while; it can go on.",
+        JobState.COMPLETED: "It ended with exit code 0. Final.",
+        JobState.FAILED: "It ended with another exit code or by a signal, or Slurm refused it; see `reason`. Final.",
+        JobState.CANCELLED: "It was cancelled, by its user or by an administrator, before it ended by itself. Final.",
+        JobState.TIMED_OUT: "Slurm stopped it at its time limit. Final.",
+        JobState.OUT_OF_MEMORY: "It was stopped because it used more memory than it had asked for. Final.",
+        JobState.NODE_FAILED: "A node it ran on failed. Final.",
+        JobState.LOST: "Slurm no longer knows it and there is no record of how it ended. Final.",
+    },
+)
+
+_describe(
+    Source,
+    "StateSource",
+    "Who bore witness to a job's state.",
+    {
+        Source.GATEWAY: "This gateway, which did it itself.",
+        Source.SQUEUE: "Slurm's queue (`squeue`).",
+        Source.SACCT: "Slurm's accounting (`sacct`).",
+        Source.END_RECORD: "The record that the job's script leaves when it ends.",
+    },
+)
+
+_describe(
+    FileKind,
+    "FileKind",
+    "What an entry of a job's folder is.",
+    {
+        FileKind.FILE: "A regular file: the only kind that can be downloaded.",
+        FileKind.DIRECTORY: "A folder.",
+        FileKind.SYMLINK: "A symbolic link. It is shown and can be deleted, and never followed.",
+        FileKind.OTHER: "A pipe, socket or device. It is shown and can be deleted, and never opened.",
+    },
+)
+
+_describe(
+    ErrorCode,
+    "ErrorCode",
+    "What is wrong, for programs to read. Treat a code that you do not know like `INVALID_INPUT`.",
+    {
+        ErrorCode.INVALID_INPUT: "A value breaks the rule of its field.",
+        ErrorCode.NOT_FOUND: "There is no such object, or it is not yours: the two look the same.",
+        ErrorCode.USER_NOT_CREATED: "You are not a user here yet: call `createUser` first.",
+        ErrorCode.CONFLICT: "The idempotency key was used before, with other values.",
+        ErrorCode.FILE_NOT_FOUND: "There is nothing at this path.",
+        ErrorCode.FILE_EXISTS: "There is something else at this path.",
+        ErrorCode.FILE_PROTECTED: "The file belongs to the job itself (`run.sh`, Slurm's output) and is never changed.",
+        ErrorCode.FILE_TOO_LARGE: "The file is larger than the limit, which `detail` or `message` tells.",
+        ErrorCode.PATH_NOT_ALLOWED: "The path leaves the job's folder, or breaks another rule of paths.",
+        ErrorCode.INVALID_STATE: "The job is in a state that does not allow this.",
+        ErrorCode.IMAGE_NOT_ALLOWED: "The site does not allow this container image; `detail` tells what it allows.",
+        ErrorCode.SUBMIT_REFUSED: "Slurm refuses the job as it is; `detail` holds its own words.",
+        ErrorCode.LIMIT_EXCEEDED: "A limit was reached, which `message` tells.",
+        ErrorCode.CLUSTER_UNAVAILABLE: "The cluster cannot be reached. Nothing was done there; try again later.",
+        ErrorCode.CLUSTER_TIMEOUT: "The cluster did not answer in time. It may have been done: look, then try again.",
+    },
+)

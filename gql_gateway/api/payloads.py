@@ -1,0 +1,39 @@
+"""Results of mutations. The object is null exactly where `userErrors` is not empty."""
+
+import strawberry
+
+from gql_gateway.api.errors import UserError
+from gql_gateway.api.files import JobFile
+from gql_gateway.api.jobs import Job, User
+
+_ERRORS = "What you can put right; empty where the mutation did what it was asked."
+
+
+@strawberry.type(description="Result of `createUser`.")
+class CreateUserPayload:
+    user: User | None = strawberry.field(default=None, description="You.")
+    user_errors: list[UserError] = strawberry.field(default_factory=list, description=_ERRORS)
+
+
+@strawberry.type(description="Result of a mutation that makes or changes a job.")
+class JobPayload:
+    job: Job | None = strawberry.field(default=None, description="The job, as it is now.")
+    user_errors: list[UserError] = strawberry.field(default_factory=list, description=_ERRORS)
+
+
+@strawberry.type(description="Result of `upload`.")
+class UploadPayload:
+    file: JobFile | None = strawberry.field(default=None, description="The file, as it is now on the cluster.")
+    user_errors: list[UserError] = strawberry.field(default_factory=list, description=_ERRORS)
+
+
+@strawberry.type(description="Result of `deleteFile`.")
+class DeleteFilePayload:
+    deleted_path: str | None = strawberry.field(default=None, description="Path of what was deleted.")
+    user_errors: list[UserError] = strawberry.field(default_factory=list, description=_ERRORS)
+
+
+@strawberry.type(description="Result of `deleteJob`.")
+class DeleteJobPayload:
+    deleted_job_id: strawberry.ID | None = strawberry.field(default=None, description="Id of what was deleted.")
+    user_errors: list[UserError] = strawberry.field(default_factory=list, description=_ERRORS)
