@@ -4,7 +4,7 @@ A new subscription starts with the last event of each job that is not final, in 
 behind any event received repeats nothing and misses nothing.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from gql_gateway.core.errors import BadRequest, CursorExpired
 from gql_gateway.core.identity import Identity
@@ -29,7 +29,7 @@ class Changes:
 
     async def follow(
         self, identity: Identity, *, job_id: str | None = None, only_one: bool = False, after: str | None = None
-    ) -> AsyncIterator[JobEvent]:
+    ) -> AsyncGenerator[JobEvent]:
         """Yield what happened behind `after`, then what happens; without `after` first how things stand.
 
         With `only_one`, the events of job `job_id`, ending behind its final state; else of all the caller's jobs
@@ -72,7 +72,7 @@ class Changes:
     async def _check(self, after: str) -> int:
         cursor = parse_cursor(after)
         async with self._database.reading() as session:
-            pruned = await events.pruned_to(session)
+            pruned = await events.oldest(session)
         if cursor < pruned:
             raise CursorExpired("The event log no longer reaches back to this cursor: start again without `after`.")
         return cursor

@@ -2,7 +2,7 @@
 
 import asyncio
 import codecs
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -118,7 +118,7 @@ class Files:
 
     async def output(
         self, identity: Identity, job_id: str | None, path: str | None = None, offset: int = 0
-    ) -> AsyncIterator[Chunk]:
+    ) -> AsyncGenerator[Chunk]:
         """Follow a text file of a job from byte `offset` on as it grows; without `path`, Slurm's output.
 
         Waits for a job that is not launched and a file that is not there yet. Ends with a chunk whose `end` is True
@@ -146,26 +146,29 @@ class Files:
             async for chunk in chunks:
                 yield chunk
 
-    async def _follow(self, job: Job, path: paths.JobPath, offset: int) -> AsyncIterator[Chunk]:
+    async def _follow(self, job: Job, path: paths.JobPath, offset: int) -> AsyncGenerator[Chunk]:
         decoder = _Decoder(str(path), offset)
         cluster = self._clusters[job.cluster]
         ended = asyncio.Event()
-        async with asyncio.TaskGroup() as group:
-            waiter = group.create_task(self._until_final(job, ended))
-            try:
-                async with aclosing(cluster.follow(job.folder, path, offset, until=ended)) as parts:
-                    async for _, data in parts:
-                        if chunk := decoder.feed(data):
-                            yield chunk
-            finally:
-                waiter.cancel()
+        # A task and no TaskGroup: a generator that yields inside one is cancelled in whichever task closes it (PEP 789).
+        waiter = asyncio.create_task(self._until_final(job, ended))
+        try:
+            async with aclosing(cluster.follow(job.folder, path, offset, until=ended)) as parts:
+                async for _, data in parts:
+                    if chunk := decoder.feed(data):
+                        yield chunk
+            await waiter
+        finally:
+            waiter.cancel()
         yield decoder.finish()
 
     async def _until_final(self, job: Job, ended: asyncio.Event) -> None:
-        async with self._database.signal.listen() as bell:
-            while not await self._jobs.is_over(job.id):
-                await bell.wait(self._limits.final_look_seconds)
-        ended.set()
+        try:
+            async with self._database.signal.listen() as bell:
+                while not await self._jobs.is_over(job.id):
+                    await bell.wait(self._limits.final_look_seconds)
+        finally:
+            ended.set()
 
 
 class _Decoder:

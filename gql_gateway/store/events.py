@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, delete, func, text
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from gql_gateway.core.states import JobState, Source
+from gql_gateway.core.states import FINAL, JobState, Source
 from gql_gateway.store import dialect
 from gql_gateway.store.signals import CHANNEL
 from gql_gateway.store.tables import Job, JobEvent, Mark
@@ -77,6 +77,16 @@ async def after(
     if job_id is not None:
         statement = statement.where(JobEvent.job_id == job_id)
     return list(await session.exec(statement.order_by(col(JobEvent.id)).limit(limit)))
+
+
+async def standing(session: AsyncSession, *, owner_id: str | None, job_id: str | None = None) -> list[JobEvent]:
+    """How things stand: the last event of each job that has not ended, oldest first; of one job also when it has."""
+    jobs = select(Job.id).where(_visible())
+    if owner_id is not None:
+        jobs = jobs.where(Job.owner_id == owner_id)
+    jobs = jobs.where(col(Job.state).not_in(FINAL)) if job_id is None else jobs.where(Job.id == job_id)
+    last = select(func.max(JobEvent.id)).where(col(JobEvent.job_id).in_(jobs)).group_by(col(JobEvent.job_id))
+    return list(await session.exec(select(JobEvent).where(col(JobEvent.id).in_(last)).order_by(col(JobEvent.id))))
 
 
 async def page(session: AsyncSession, job_id: str, *, first: int, after: int = 0) -> list[JobEvent]:

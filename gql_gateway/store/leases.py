@@ -1,7 +1,7 @@
 """Leases: of many processes one may, for a time, by the database's clock."""
 
 from sqlalchemy import delete
-from sqlmodel import col
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from gql_gateway.store import dialect
@@ -20,3 +20,13 @@ async def acquire(session: AsyncSession, name: str, holder: str, ttl: float) -> 
 async def release(session: AsyncSession, name: str, holder: str) -> None:
     """Give a lease back, so that another need not wait for its end."""
     await session.exec(delete(Lease).where(col(Lease.name) == name, col(Lease.holder) == holder))
+
+
+async def holds(session: AsyncSession, name: str, holder: str) -> bool:
+    """Whether this holder has the lease, at the time of this transaction."""
+    held = (
+        col(Lease.name) == name,
+        col(Lease.holder) == holder,
+        col(Lease.expires_at) > dialect.in_seconds(session, 0),
+    )
+    return (await session.exec(select(Lease.name).where(*held))).first() is not None

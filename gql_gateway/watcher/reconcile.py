@@ -1,0 +1,184 @@
+"""Compare what Slurm says with what the store says, and record it: one idempotent pass, which takes no input.
+
+The passes run one after another, by the one process that leads (see run.py). Each step is a question to the cluster
+outside any transaction, a verdict (verdict.py), and a write that fails quietly where somebody else was first.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+import structlog
+
+from gql_gateway.cluster.cluster import Cluster, EndRecord
+from gql_gateway.core.errors import Refused
+from gql_gateway.core.ids import slurm_name
+from gql_gateway.core.states import FINAL, IN_SLURM, JobState, Observation, Source
+from gql_gateway.store import jobs, wishes
+from gql_gateway.store.database import Database
+from gql_gateway.store.tables import Job
+from gql_gateway.store.transitions import Evidence
+from gql_gateway.watcher import verdict
+from gql_gateway.watcher.verdict import Patience
+
+log = structlog.get_logger()
+
+
+class Recorder:
+    """Writes observations: the state with its evidence, or only when it was last confirmed."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def record(self, job: Job, seen: Observation) -> None:
+        """Move a job to what was seen of it, where that differs."""
+        seen = verdict.worth_telling(job, seen)
+        async with self._database.transaction() as session:
+            moved = await jobs.advance(
+                session,
+                job,
+                seen.state,
+                at=seen.observed_at,
+                source=seen.source,
+                reason=seen.reason,
+                native_state=seen.native_state,
+                **_evidence(seen),
+            )
+        if moved:
+            log.info("job state", job=job.id, cluster=job.cluster, state=seen.state, slurm_job=seen.slurm_job_id)
+
+
+def _evidence(seen: Observation) -> Evidence:
+    """The evidence columns; what this witness does not know is left as it is."""
+    evidence = Evidence(
+        slurm_job_id=seen.slurm_job_id, observed_at=seen.observed_at, submit_unknown_since=None, missing_since=None
+    )
+    if seen.submitted_at:
+        evidence["submitted_at"] = seen.submitted_at
+    if seen.started_at:
+        evidence["started_at"] = seen.started_at
+    if seen.state in FINAL:
+        evidence |= {"exit_code": seen.exit_code, "signal": seen.signal}
+        if seen.ended_at:
+            evidence["ended_at"] = seen.ended_at
+    elif seen.expected_start_at:
+        evidence["expected_start_at"] = seen.expected_start_at
+    return evidence
+
+
+class Observer:
+    """One poll of a cluster's queue, and a second witness for the jobs that left it."""
+
+    def __init__(self, database: Database, cluster: Cluster, patience: Patience) -> None:
+        self._database = database
+        self._cluster = cluster
+        self._patience = patience
+        self._recorder = Recorder(database)
+
+    async def observe(self) -> Mapping[str, JobState]:
+        """Record what Slurm says of every job it was given.
+
+        Returns:
+            The state of each of them by token, as it is recorded now.
+
+        Raises:
+            Refused: the queue cannot be asked. Nothing was changed.
+        """
+        async with self._database.reading() as session:
+            asked = [job for job in await jobs.active(session, self._cluster.name) if job.state in IN_SLURM]
+        if not asked:
+            return {}
+        queue = await self._cluster.queue()
+        listed = {job.id: found for job in asked if (found := verdict.chosen(job, queue))}
+        await self._record_listed(asked, listed)
+        for job in asked:
+            if job.id in listed:
+                await self._cancel_twins(job, queue, listed[job.id])
+        missing = [job for job in asked if job.id not in listed]
+        weighed = await self._second_witness(missing) if missing else {}
+        seen = listed | weighed
+        return {slurm_name(job.id): seen[job.id].state if job.id in seen else job.state for job in asked}
+
+    async def _record_listed(self, asked: Sequence[Job], listed: dict[str, Observation]) -> None:
+        same: list[str] = []
+        for job in asked:
+            if seen := listed.get(job.id):
+                if _tells_nothing_new(job, seen):
+                    same.append(job.id)
+                else:
+                    await self._recorder.record(job, seen)
+        if same:
+            at = listed[same[0]].observed_at
+            async with self._database.transaction() as session:
+                await jobs.confirm(session, same, at=at, source=Source.SQUEUE)
+
+    async def _cancel_twins(self, job: Job, queue: Sequence[Observation], kept: Observation) -> None:
+        for twin in verdict.twins(job, queue, kept):
+            log.warning("cancelling a twin", job=job.id, slurm_job=twin.slurm_job_id, kept=kept.slurm_job_id)
+            await self._cluster.cancel(twin.slurm_job_id)
+
+    async def _second_witness(self, missing: list[Job]) -> dict[str, Observation]:
+        now = datetime.now(UTC)
+        if fresh := [job.id for job in missing if job.missing_since is None]:
+            async with self._database.transaction() as session:
+                await wishes.miss(session, fresh, since=now)
+        accounts, accounts_answer = await self._accounts(missing)
+        records = await self._cluster.end_records([job.folder for job in missing])
+        weighed = {}
+        for job in missing:
+            record = records.get(job.folder)
+            if seen := self._weigh(job, accounts, record, now, accounts_answer=accounts_answer):
+                await self._recorder.record(job, seen)
+                weighed[job.id] = seen
+        return weighed
+
+    async def _accounts(self, missing: Sequence[Job]) -> tuple[list[Observation], bool]:
+        """What accounting says, and whether its silence means anything (not while it cannot be asked)."""
+        try:
+            answer = await self._cluster.accounting([job.id for job in missing])
+        except Refused as refused:
+            log.warning("accounting does not answer", cluster=self._cluster.name, error=str(refused))
+            return [], False
+        return answer or [], True
+
+    def _weigh(
+        self,
+        job: Job,
+        accounts: Sequence[Observation],
+        record: EndRecord | None,
+        now: datetime,
+        *,
+        accounts_answer: bool,
+    ) -> Observation | None:
+        seen = verdict.chosen(job, accounts, record)
+        if seen and seen.state in FINAL:
+            return seen
+        # Accounting that still shows a job as running which the queue has forgotten is silent, not a witness.
+        patient = now - (job.missing_since or now) < self._patience.lost_after
+        # The end record knows less than Slurm (not that a signal was a time limit): a late answer is waited for.
+        if record and (not patient or (accounts_answer and seen is None)):
+            return verdict.from_end_record(job, record, now)
+        return None if patient or not accounts_answer else _lost(job, now)
+
+
+def _tells_nothing_new(job: Job, seen: Observation) -> bool:
+    return (
+        seen.state is job.state
+        and seen.native_state == job.native_state
+        and seen.slurm_job_id == job.slurm_job_id
+        and seen.reason == job.reason
+        and seen.submitted_at == job.submitted_at
+        and seen.expected_start_at == job.expected_start_at
+        and job.missing_since is None
+    )
+
+
+def _lost(job: Job, now: datetime) -> Observation:
+    return Observation(
+        token=slurm_name(job.id),
+        slurm_job_id=job.slurm_job_id or "",
+        state=JobState.LOST,
+        native_state=job.native_state or "",
+        source=Source.GATEWAY,
+        observed_at=now,
+        reason="Neither Slurm's queue nor its accounting nor the job's own end record knows how it ended.",
+    )

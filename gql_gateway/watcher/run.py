@@ -1,0 +1,230 @@
+"""When the watcher does what: woken by the event log, by notices from run.sh and by the clock.
+
+A notice only wakes the poller, so a lost one costs time and nothing else. One poll asks for all jobs, whoever
+watches. While nothing is expected the poller rests for the base interval; after a notice, a submission or a cancel it
+looks again in short, growing waits until what was announced is seen.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from gql_gateway.cluster.cluster import Cluster, ClusterReport
+from gql_gateway.core.errors import Refused
+from gql_gateway.core.ids import new_id, slurm_name
+from gql_gateway.core.states import FINAL, JobState
+from gql_gateway.store import clusters as cluster_rows
+from gql_gateway.store.database import Database
+from gql_gateway.store.tables import ClusterStatus
+from gql_gateway.watcher.lead import Leadership
+from gql_gateway.watcher.reconcile import Observer
+from gql_gateway.watcher.submit import Submitter
+from gql_gateway.watcher.sweep import Sweeper
+from gql_gateway.watcher.verdict import Patience
+
+log = structlog.get_logger()
+
+GAP_SECONDS = 0.05
+"""Least time between two polls, however many notices come."""
+
+LOAD = 5
+"""A poll rests at least so many times as long as the last one took."""
+
+LOOKS = 10
+"""How often an announced change is looked for in quick succession before the base interval must do."""
+
+BACK_OFF_MOST_SECONDS = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class WatcherOptions:
+    """Seconds but for `submit_rate` (submissions a second and cluster) and the two ages."""
+
+    submit_rate: float = 50.0
+    status_seconds: float = 60.0
+    sweep_seconds: float = 600.0
+    patience: Patience = field(default_factory=Patience)
+    event_retention: timedelta = timedelta(days=90)
+
+
+@dataclass(slots=True)
+class _Expected:
+    """A change that was announced: of an end, or of a start. `looks` counts the polls that did not show it yet."""
+
+    end: bool
+    looks: int = 0
+
+    def is_met(self, state: JobState | None) -> bool:
+        """Whether this state (None: no longer watched) is what was announced."""
+        return state is None or state in FINAL or not (self.end or state is JobState.QUEUED)
+
+
+class ClusterWatch:
+    """Everything that is done, by the process that leads, for one cluster."""
+
+    def __init__(self, database: Database, cluster: Cluster, holder: str, options: WatcherOptions) -> None:
+        self._database = database
+        self._cluster = cluster
+        self._options = options
+        self._leadership = Leadership(database, cluster.name, holder)
+        self._observer = Observer(database, cluster, options.patience)
+        self._submitter = Submitter(
+            database, cluster, options.patience, self._leadership.holds, rate=options.submit_rate
+        )
+        self._sweeper = Sweeper(database, cluster, options.event_retention)
+        self._look = asyncio.Event()
+        self._probe = asyncio.Event()
+        self._expected: dict[str, _Expected] = {}
+        self.reconciled = asyncio.Event()
+        """Set once this process has compared the store with Slurm, or knows that another process does."""
+
+    async def run(self) -> None:
+        """Watch for ever, whenever this process leads."""
+        await self._leadership.while_leading(self._lead)
+
+    async def _lead(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            for step in (self._submit, self._poll, self._listen, self._ask_status, self._sweep):
+                group.create_task(_for_ever(step, cluster=self._cluster.name))
+
+    # -- submitting ---------------------------------------------------------------------------------------------
+
+    async def _submit(self) -> None:
+        async with self._database.signal.listen() as bell:
+            while True:
+                wait = await self._submitter.carry_out()
+                submitted, cancelled = self._submitter.take_touched()
+                if submitted:
+                    self._look.set()
+                for job_id in cancelled:
+                    self._expect(slurm_name(job_id), end=True)
+                await bell.wait(5.0 if wait is None else min(wait, 5.0))
+
+    # -- polling ------------------------------------------------------------------------------------------------
+
+    async def _poll(self) -> None:
+        failures = 0
+        while True:
+            self._look.clear()
+            started = asyncio.get_running_loop().time()
+            try:
+                self._settle(await self._observer.observe())
+                self.reconciled.set()
+                failures = 0
+            except Refused as refused:
+                failures += 1
+                self._probe.set()
+                log.warning("poll failed", cluster=self._cluster.name, error=str(refused), failures=failures)
+            took = asyncio.get_running_loop().time() - started
+            await self._rest(took, failures)
+
+    async def _rest(self, took: float, failures: int) -> None:
+        base = max(self._cluster.config.poll_seconds, LOAD * took)
+        if failures:
+            # A cluster that does not answer is not asked faster because of notices that wait.
+            await asyncio.sleep(min(base * 2 ** (failures - 1), BACK_OFF_MOST_SECONDS) * random.uniform(0.8, 1.2))  # noqa: S311 - jitter
+            return
+        least = max(GAP_SECONDS, LOAD * took)
+        if self._expected:
+            looked = min(expected.looks for expected in self._expected.values())
+            base = min(base, least * 1.5**looked)
+        await asyncio.sleep(least)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, base - least)):
+                await self._look.wait()
+
+    def _expect(self, token: str, *, end: bool) -> None:
+        """A start or an end was announced of this job: look until it shows."""
+        known = self._expected.get(token)
+        self._expected[token] = _Expected(end=end or (known is not None and known.end))
+        self._look.set()
+
+    def _settle(self, seen: Mapping[str, JobState]) -> None:
+        """Drop what was expected and came, or was looked for often enough."""
+        for token, expected in list(self._expected.items()):
+            expected.looks += 1
+            if expected.looks > LOOKS or expected.is_met(seen.get(token)):
+                del self._expected[token]
+
+    async def _listen(self) -> None:
+        async for line in self._cluster.notices():
+            token, _, kind = line.partition(" ")
+            self._expect(token, end=kind.startswith("end"))
+
+    # -- the rest -----------------------------------------------------------------------------------------------
+
+    async def _ask_status(self) -> None:
+        while True:
+            self._probe.clear()
+            report = await self._cluster.probe()
+            async with self._database.transaction() as session:
+                await cluster_rows.put(session, _status(self._cluster.name, report))
+            if not report.available:
+                self.reconciled.set()  # ready to serve what the store knows; the status says what is amiss
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._options.status_seconds if report.available else 5.0):
+                    await self._probe.wait()
+                    await asyncio.sleep(1.0)  # a burst of failures is one reason to ask
+
+    async def _sweep(self) -> None:
+        while True:
+            await self._sweeper.sweep()
+            await asyncio.sleep(self._options.sweep_seconds)
+
+
+async def _for_ever(step: Callable[[], Awaitable[None]], *, cluster: str) -> None:
+    """Run a loop; one that fails is logged and begun again, since nobody is there to do it by hand."""
+    wait = 1.0
+    while True:
+        started = datetime.now(UTC)
+        try:
+            await step()
+        except Refused as refused:
+            log.warning("watcher step put off", step=step.__name__, cluster=cluster, error=str(refused))
+        except Exception:
+            log.exception("watcher step failed", step=step.__name__, cluster=cluster)
+        wait = 1.0 if datetime.now(UTC) - started > timedelta(minutes=1) else min(wait * 2, 30.0)
+        await asyncio.sleep(wait)
+
+
+def _status(name: str, report: ClusterReport) -> ClusterStatus:
+    return ClusterStatus(
+        name=name,
+        available=report.available,
+        message=report.message,
+        slurm_version=report.slurm_version,
+        checked_at=report.checked_at,
+        partitions=[asdict(partition) for partition in report.partitions],
+    )
+
+
+class Watcher:
+    """Watches every cluster of this gateway; any number of processes may each have one on the same store."""
+
+    def __init__(
+        self, database: Database, clusters: Mapping[str, Cluster], options: WatcherOptions | None = None
+    ) -> None:
+        holder = new_id()
+        chosen = options or WatcherOptions()
+        self._watches = {name: ClusterWatch(database, cluster, holder, chosen) for name, cluster in clusters.items()}
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Begin; returns at once, also where no cluster can be reached."""
+        self._tasks = [asyncio.create_task(watch.run()) for watch in self._watches.values()]
+
+    async def close(self) -> None:
+        """Stop and give the leases back."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+
+    def reconciled(self, cluster: str) -> bool:
+        """Whether the first comparison with Slurm since the start is done, here or by the process that leads."""
+        return self._watches[cluster].reconciled.is_set()

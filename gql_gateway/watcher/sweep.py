@@ -1,0 +1,41 @@
+"""Finish what a crash or an absent cluster left half done: folders without a visible job, old events."""
+
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from gql_gateway.cluster.cluster import Cluster
+from gql_gateway.core.errors import Refused
+from gql_gateway.store import events, jobs
+from gql_gateway.store.database import Database
+
+log = structlog.get_logger()
+
+HALF_DONE = timedelta(minutes=5)
+"""Older than any request that may still be at work on it."""
+
+
+class Sweeper:
+    """Sweeps for one cluster. `retention` is how long events are kept."""
+
+    def __init__(self, database: Database, cluster: Cluster, retention: timedelta) -> None:
+        self._database = database
+        self._cluster = cluster
+        self._retention = retention
+
+    async def sweep(self) -> None:
+        """Remove folders and rows of jobs that were never finished or are deleted, and old events."""
+        now = datetime.now(UTC)
+        async with self._database.reading() as session:
+            abandoned = await jobs.abandoned(session, self._cluster.name, now - HALF_DONE)
+        for job in abandoned:
+            try:
+                await self._cluster.remove_job(job.folder)
+            except Refused as refused:
+                log.warning("sweep put off", job=job.id, cluster=job.cluster, error=str(refused))
+                return
+            async with self._database.transaction() as session:
+                await jobs.remove(session, job)
+            log.info("swept", job=job.id, cluster=job.cluster)
+        async with self._database.transaction() as session:
+            await events.purge(session, now - self._retention)

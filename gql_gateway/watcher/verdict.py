@@ -1,0 +1,113 @@
+"""What the witnesses say of a job, weighed: pure, so that every rule of "never wrong" is one function to read.
+
+The rules: a failed or empty answer never changes a state. Gone from the queue needs a second witness: accounting
+where the site has it, or the end record that run.sh leaves. A Slurm number alone names nothing, since Slurm reuses
+them: the job's name (our token) and the number together do.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from gql_gateway.cluster.cluster import EndRecord
+from gql_gateway.core.ids import slurm_name
+from gql_gateway.core.states import FINAL, JobState, Observation, Source
+from gql_gateway.store.tables import Job
+
+SIGNAL_BASE = 128
+CLAIM_TAKEN = 98
+"""Exit status of a second copy that found the claim of the first (see cluster/script.py)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long to wait before believing in silence."""
+
+    lost_after: timedelta = timedelta(minutes=10)
+    """Both witnesses silent, while answering, for so long: LOST."""
+
+    resubmit_after: timedelta = timedelta(seconds=30)
+    """An sbatch of unknown outcome, and Slurm answering for so long that it knows no such job: submit again."""
+
+
+def matching(job: Job, observations: Sequence[Observation]) -> list[Observation]:
+    """What was said of this job's token, oldest submission first."""
+    token = slurm_name(job.id)
+    mine = [observation for observation in observations if observation.token == token]
+    return sorted(mine, key=lambda one: (one.submitted_at is None, one.submitted_at, int(one.slurm_job_id)))
+
+
+def chosen(job: Job, observations: Sequence[Observation], record: EndRecord | None = None) -> Observation | None:
+    """The Slurm job that is this job, of all that carry its token: the one that holds the claim, or runs, or is oldest.
+
+    A twin comes about when an sbatch of unknown outcome was repeated. Only one of them gets past the claim, so it
+    is never the one to let go.
+    """
+    mine = matching(job, observations)
+    holder = record.slurm_job_id if record else None
+    known = job.slurm_job_id
+    for wanted in (
+        lambda one: one.slurm_job_id == holder,
+        lambda one: one.state in {JobState.RUNNING, JobState.SUSPENDED},
+        lambda one: one.slurm_job_id == known,
+        lambda one: one.state not in FINAL,
+        lambda one: one.exit_code != CLAIM_TAKEN,
+        lambda _: True,
+    ):
+        for one in mine:
+            if wanted(one):
+                return one
+    return None
+
+
+def twins(job: Job, observations: Sequence[Observation], kept: Observation) -> list[Observation]:
+    """Slurm jobs with this job's token that are not the kept one and may still run."""
+    return [
+        one for one in matching(job, observations) if one.slurm_job_id != kept.slurm_job_id and one.state not in FINAL
+    ]
+
+
+def from_end_record(job: Job, record: EndRecord, now: datetime) -> Observation:
+    """What run.sh itself recorded, where Slurm has forgotten the job and keeps no accounts."""
+    killed = record.exit_code > SIGNAL_BASE
+    if killed and job.cancel_requested_at:
+        state, reason = JobState.CANCELLED, f"Cancelled by {job.cancel_requested_by}."
+    elif killed and _time_is_up(job, record):
+        state, reason = JobState.TIMED_OUT, "Stopped at its time limit."
+    elif record.exit_code:
+        state, reason = JobState.FAILED, _ended_by(record.exit_code)
+    else:
+        state, reason = JobState.COMPLETED, None
+    return Observation(
+        token=slurm_name(job.id),
+        slurm_job_id=record.slurm_job_id,
+        state=state,
+        native_state=job.native_state or state.value,
+        source=Source.END_RECORD,
+        observed_at=now,
+        reason=reason,
+        exit_code=None if killed else record.exit_code,
+        signal=record.exit_code - SIGNAL_BASE if killed else None,
+        started_at=record.started_at,
+        ended_at=record.ended_at,
+    )
+
+
+def _ended_by(status: int) -> str:
+    if status > SIGNAL_BASE:
+        return f"Ended by signal {status - SIGNAL_BASE}."
+    return f"Ended with exit status {status}."
+
+
+def _time_is_up(job: Job, record: EndRecord) -> bool:
+    limit: int | None = job.spec["resources"].get("time_limit_seconds")
+    if not limit or record.started_at is None or record.ended_at is None:
+        return False
+    return record.ended_at - record.started_at >= timedelta(seconds=-(-limit // 60) * 60)
+
+
+def worth_telling(job: Job, seen: Observation) -> Observation:
+    """The observation with the words that only the gateway knows: who asked for a cancel."""
+    if seen.state is JobState.CANCELLED and job.cancel_requested_by:
+        return replace(seen, reason=f"Cancelled by {job.cancel_requested_by}.")
+    return seen
