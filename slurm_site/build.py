@@ -92,7 +92,7 @@ class Builder:
         etc = self.root / "etc"
         (etc / "apt/apt.conf.d/90host").write_text(host.apt_settings())
         (etc / "apt/apt.conf.d/91site").write_text('Acquire::Languages "none";\n')
-        (etc / "apt/preferences.d/site").write_text(recipe.APT_PREFERENCES)
+        (etc / "apt/preferences.d/site").write_text(recipe.apt_preferences(self.debian))
         (etc / "dpkg/dpkg.cfg.d/site").write_text("force-unsafe-io\npath-exclude=/usr/share/man/*\npath-exclude=/usr/share/doc/*\n")
         (etc / "mysql/conf.d").mkdir(parents=True)
         (etc / "mysql/conf.d/site.cnf").write_text(recipe.MARIADB)
@@ -101,18 +101,17 @@ class Builder:
         refuse.chmod(0o755)
 
     def _install_packages(self) -> None:
-        packages = self._chroot(*APT_GET, "install", *recipe.PACKAGES)
+        packages = self._chroot(*APT_GET, "install", *recipe.packages(self.debian))
         self._step("installing Slurm, MariaDB, munge, sshd", packages)
 
     def _install_apptainer(self) -> None:
-        """From sid, checked by apt against sid's signed index. It needs a libc of trixie's age."""
-        mirror = host.mirror()
-        suites = {"trixie": ["sid"], "bookworm": ["trixie", "sid"], "sid": []}[self.debian]
-        sources = "".join(f"deb {mirror} {suite} main\n" for suite in suites)
-        (self.root / "etc/apt/sources.list.d/apptainer.list").write_text(sources)
-        if suites:
-            self._step("reading sid's package list", self._chroot("apt-get", "-q", "update"))
-        self._step("installing Apptainer", self._chroot(*APT_GET, "install", "apptainer"))
+        """Checked by apt, as all packages are, against the suite's signed index."""
+        suites = recipe.OTHER_SUITES[self.debian]
+        sources = "".join(f"deb {host.mirror()} {suite} main\n" for suite in suites)
+        (self.root / "etc/apt/sources.list.d/other-suites.list").write_text(sources)
+        self._step(f"reading the package lists of {' and '.join(suites)}", self._chroot("apt-get", "-q", "update"))
+        guests = self._chroot(*APT_GET, "--allow-downgrades", "install", *recipe.GUESTS[self.debian])
+        self._step("installing Apptainer", guests)
 
     def _first_boot(self) -> None:
         self._say("first boot: accounting records, container images")

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 LOGS = "/var/log/site"
@@ -84,10 +85,12 @@ class Daemon:
         os.kill(self.pid, number)
 
     def stop(self, number: int) -> None:
-        if self.pid is None:
+        pid = self.pid
+        if pid is None:
             return
-        self.kill(number)
-        self.kill(signal.SIGCONT)
+        os.kill(pid, number)
+        with suppress(ProcessLookupError):  # it may be gone already; a frozen one has to wake up to end
+            os.kill(pid, signal.SIGCONT)
         wait_for(lambda: self.pid is None, f"{self.name}'s end")
 
 
@@ -100,12 +103,10 @@ class Site:
 
     def _reap(self) -> None:
         by_pid = {daemon.pid: daemon for daemon in self.daemons.values()}
-        try:
+        with suppress(ChildProcessError):
             while (status := os.waitpid(-1, os.WNOHANG))[0]:
                 if daemon := by_pid.get(status[0]):
                     daemon.pid, daemon.ended = None, os.waitstatus_to_exitcode(status[1])
-        except ChildProcessError:
-            pass
 
     def boot(self, waves: list[list[dict[str, Any]]]) -> None:
         """Start wave after wave; the daemons of one wave start side by side."""
@@ -137,10 +138,8 @@ class Site:
         """Signal every sshd process but the listener, and say which."""
         sessions = [pid for pid in ssh_processes() if pid != self.daemons["sshd"].pid]
         for pid in sessions:
-            try:
+            with suppress(ProcessLookupError):
                 os.kill(pid, number)
-            except ProcessLookupError:
-                continue
         return sessions
 
 
@@ -149,12 +148,9 @@ def ssh_processes() -> list[int]:
     names = {"sshd", "sshd-session", "sshd-auth"}
     found = []
     for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{pid}/comm", encoding="utf-8") as comm:
-                if comm.read().strip() in names:
-                    found.append(int(pid))
-        except (FileNotFoundError, ProcessLookupError):
-            continue
+        with suppress(FileNotFoundError, ProcessLookupError), open(f"/proc/{pid}/comm", encoding="utf-8") as comm:
+            if comm.read().strip() in names:
+                found.append(int(pid))
     return found
 
 

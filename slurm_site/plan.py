@@ -8,6 +8,7 @@ from slurm_site.options import NODES, PERSONS, SCRATCH, SERVICE_ACCOUNT, SiteOpt
 
 CLIENT_KEY = "/root/client_key"
 MYSQL_SOCKET = "/run/mysqld/mysqld.sock"
+MYSQL_PID = "/run/mysqld/mysqld.pid"
 ACCOUNTS = (SERVICE_ACCOUNT, *PERSONS)
 
 
@@ -48,6 +49,7 @@ def commands() -> list[list[str]]:
     ]
     script = [
         *(f"install -d -o {owner} -g $(id -g {owner}) -m {mode} {folder}" for owner, mode, folder in folders),
+        "ln -sfn mysqld /run/mariadbd",  # where MariaDB 12 (sid) and its client library look for the socket
         "chown slurm: /etc/slurm/slurmdbd.conf",
         f"rm -f /etc/ssh/ssh_host_* {CLIENT_KEY}*",
         "ssh-keygen -q -t ed25519 -N '' -C site -f /etc/ssh/ssh_host_ed25519_key",
@@ -67,7 +69,7 @@ def waves(options: SiteOptions, ports: Ports) -> list[list[dict[str, object]]]:
     as_munge = "/usr/bin/setpriv --reuid=munge --regid=munge --init-groups"
     munged = daemon("munged", f"{as_munge} /usr/sbin/munged --foreground", "/run/munge/munge.socket.2")
     sshd = daemon("sshd", "/usr/sbin/sshd -D -e", ports.sshd)
-    mariadbd = daemon("mariadbd", "/usr/sbin/mariadbd --user=mysql", MYSQL_SOCKET)
+    mariadbd = daemon("mariadbd", f"/usr/sbin/mariadbd --user=mysql --socket={MYSQL_SOCKET} --pid-file={MYSQL_PID}", MYSQL_SOCKET)
     slurmdbd = daemon("slurmdbd", "/usr/sbin/slurmdbd -D", ports.slurmdbd)
     slurmctld = daemon("slurmctld", "/usr/sbin/slurmctld -D", ports.slurmctld)
     slurmds = [daemon(f"slurmd:{node}", f"/usr/sbin/slurmd -D -N {node}", ports.slurmd(node)) for node in NODES]

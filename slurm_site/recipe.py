@@ -9,8 +9,17 @@ from pathlib import Path
 from slurm_site.options import PERSONS, SCRATCH, SERVICE_ACCOUNT, Debian
 
 SLURM = ["slurm-wlm", "slurmdbd", "mariadb-server", "munge", "openssh-server"]
-TOOLS = ["squashfs-tools", "squashfuse", "busybox-static", "python3-minimal", "locales", "ca-certificates"]
-PACKAGES = [*SLURM, *TOOLS]
+TOOLS = ["squashfs-tools", "squashfuse", "busybox-static", "locales", "ca-certificates"]
+PYTHON: dict[Debian, str] = {
+    "trixie": "python3-minimal",  # the least that a login node may have: no shutil, no tempfile, no asyncio
+    "sid": "python3-minimal",
+    "bookworm": "python3",  # its python3-minimal has not even json
+}
+
+
+def packages(debian: Debian) -> list[str]:
+    return [*SLURM, *TOOLS, PYTHON[debian]]
+
 
 # Written before MariaDB is installed, so that its files are small from the start: each instance copies what it writes.
 # The accounting of a test is not worth an fsync.
@@ -25,17 +34,28 @@ innodb-lock-wait-timeout = 900
 innodb-flush-log-at-trx-commit = 0
 innodb-doublewrite = 0
 innodb-use-native-aio = 0
+loose-innodb-snapshot-isolation = off
 """
 
-APT_PREFERENCES = """Package: *
-Pin: release n=sid
-Pin-Priority: 1
+OTHER_SUITES: dict[Debian, list[str]] = {"trixie": ["sid"], "bookworm": ["trixie", "sid"], "sid": ["trixie"]}
+GUESTS: dict[Debian, list[str]] = {
+    "trixie": ["apptainer"],
+    # Apptainer needs libc 2.38 and bookworm has 2.36: libc, and what must go with it, from trixie. Slurm and sshd stay.
+    "bookworm": ["apptainer", *(f"{name}/trixie" for name in ("libc6", "libc-bin", "locales", "base-files"))],
+    # With libmariadb3 11.8.9 slurmdbd 26.05.5 ends at start: "error 5027 Number of columns in result (=1) set execeeds
+    # maxmimum allowed number of columns (=0)"; with 11.8.6 it runs.
+    "sid": ["apptainer", "libmariadb3/trixie"],
+}
+"""What a release takes from another suite; Apptainer is in sid alone."""
 
-Package: *
-Pin: release n=trixie
-Pin-Priority: 2
-"""
-"""Apptainer is in sid alone; whatever else the release itself has stays the release's."""
+
+def apt_preferences(debian: Debian) -> str:
+    """Other suites give only what is nowhere else: whatever the release itself has stays the release's."""
+    pins = {"trixie": 2, "sid": 1}
+    return "\n".join(
+        f"Package: *\nPin: release n={suite}\nPin-Priority: {pins[suite]}\n" for suite in OTHER_SUITES[debian]
+    )
+
 
 SETUP = f"""
 groupadd --gid 1600 hpcusers
