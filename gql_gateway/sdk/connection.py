@@ -1,0 +1,25 @@
+"""One gateway for one user: what every job and the gateway itself share. For one event loop."""
+
+import httpx
+
+from gql_gateway.sdk.config import find_token, find_url
+from gql_gateway.sdk.download import Downloader
+from gql_gateway.sdk.files import Files
+from gql_gateway.sdk.upload import Uploader
+from gql_gateway.sdk.wire import HEADERS, Token, Wire
+
+
+class Connection:
+    """GraphQL and transfers, opened when they are needed. `patience`: seconds without progress that streams bear."""
+
+    def __init__(self, url: str | None, token: Token, patience: float, timeout: float) -> None:
+        self.url = find_url(url)
+        self.patience = patience
+        self.wire = Wire(self.url, token if callable(token) else find_token(token), timeout)
+        self._http = httpx.AsyncClient(timeout=timeout, headers={"User-Agent": HEADERS["User-Agent"]})
+        self.files = Files(self.wire, Uploader(self._http, patience), Downloader(self._http, patience))
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.wire.close()
+        await self._http.aclose()

@@ -1,0 +1,143 @@
+"""One file down, from a signed URL: streamed, continued after a cut, its SHA-256 compared with the cluster's.
+
+Range and If-Range (RFC 9110) continue the same version of the file or begin again with a new one; the cluster's digest
+is asked for with Want-Repr-Digest (RFC 9530). The token is never sent along: the URL carries the right.
+"""
+
+import asyncio
+import base64
+import hashlib
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import httpx
+
+from gql_gateway.sdk import errors
+from gql_gateway.sdk.answers import CHUNK, lost, raise_for
+from gql_gateway.sdk.patience import Patience
+from gql_gateway.sdk.upload import Moved
+
+Locate = Callable[[], Awaitable[str]]
+"""Answers with a fresh signed URL."""
+
+_DIGEST = re.compile(r"sha-256=:([A-Za-z0-9+/]{43}=):")
+_DIGEST_TIMEOUT = httpx.Timeout(30, read=3600)  # the cluster reads the whole file before it answers
+
+
+@dataclass(frozen=True)
+class Version:
+    """What is known of a version of a file: its size, SHA-256 (None: not offered) and tag."""
+
+    size: int
+    sha256: str | None
+    etag: str | None
+
+
+class Downloader:
+    """Fetches files; `patience` is how many seconds without progress it bears."""
+
+    def __init__(self, http: httpx.AsyncClient, patience: float) -> None:
+        self._http = http
+        self._patience = patience
+
+    async def fetch(self, locate: Locate, file: BinaryIO, moved: Moved) -> Version:
+        """Write a whole file into an empty one.
+
+        Raises:
+            GatewayError: it is not there, or may not be read.
+            ConnectionLost: it was cut too often without progress.
+        """
+        patience = Patience(self._patience)
+        sink = _Sink(file, moved, patience)
+        url = await locate()
+        while True:
+            try:
+                await self._get(url, sink)
+            except (errors.Forbidden, errors.ConnectionLost) as error:
+                await patience.after(_as_loss(error))
+                url = await locate()
+            else:
+                return Version(sink.offset, sink.digest.hexdigest(), sink.etag)
+
+    async def digest(self, locate: Locate) -> Version:
+        """What the cluster says of a file; it may take minutes over a large one.
+
+        Raises:
+            GatewayError: as `fetch`.
+        """
+        patience = Patience(self._patience)
+        while True:
+            try:
+                return await self._head(await locate())
+            except (errors.Forbidden, errors.ConnectionLost) as error:
+                await patience.after(_as_loss(error))
+
+    async def _get(self, url: str, sink: "_Sink") -> None:
+        try:
+            async with self._http.stream("GET", url, headers=sink.headers()) as response:
+                if response.is_error:
+                    await response.aread()
+                raise_for(response)
+                sink.begin(response)
+                async for chunk in response.aiter_raw(CHUNK):
+                    await sink.take(chunk)
+        except httpx.TransportError as error:
+            raise lost(error) from error
+
+    async def _head(self, url: str) -> Version:
+        try:
+            headers = {"Want-Repr-Digest": "sha-256=10"}
+            response = await self._http.head(url, headers=headers, timeout=_DIGEST_TIMEOUT)
+        except httpx.TransportError as error:
+            raise lost(error) from error
+        raise_for(response)
+        found = _DIGEST.search(response.headers.get("Repr-Digest", ""))
+        sha256 = base64.b64decode(found[1]).hex() if found else None
+        return Version(int(response.headers["Content-Length"]), sha256, response.headers.get("ETag"))
+
+
+class _Sink:
+    """What came down so far, and how to ask for the rest of the same version."""
+
+    def __init__(self, file: BinaryIO, moved: Moved, patience: Patience) -> None:
+        self._file = file
+        self._moved = moved
+        self._patience = patience
+        self._total = 0
+        self.offset = 0
+        self.etag: str | None = None
+        self.digest = hashlib.sha256()
+
+    def headers(self) -> dict[str, str]:
+        """Ask for the rest, or for the whole where there is no telling whether the file is still the same."""
+        identity = {"Accept-Encoding": "identity"}
+        if not self.offset or not self.etag:
+            return identity
+        return identity | {"Range": f"bytes={self.offset}-", "If-Range": self.etag}
+
+    def begin(self, response: httpx.Response) -> None:
+        """Read the head of an answer: the rest (206), or the whole because there was nothing yet or it has changed."""
+        if response.status_code != httpx.codes.PARTIAL_CONTENT:
+            self._file.seek(0)
+            self._file.truncate()
+            self.offset, self.digest = 0, hashlib.sha256()
+        self.etag = response.headers.get("ETag")
+        self._total = self.offset + int(response.headers["Content-Length"])
+        self._moved(self.offset, self._total)
+
+    async def take(self, chunk: bytes) -> None:
+        await asyncio.to_thread(self._write, chunk)
+        self.offset += len(chunk)
+        self._moved(self.offset, self._total)
+        self._patience.progress()
+
+    def _write(self, chunk: bytes) -> None:
+        self._file.write(chunk)
+        self.digest.update(chunk)
+
+
+def _as_loss(error: errors.GatewayError) -> errors.ConnectionLost:
+    """A signed URL whose time is over is answered 403; another one continues, so it counts as a cut."""
+    return error if isinstance(error, errors.ConnectionLost) else errors.ConnectionLost(str(error))
