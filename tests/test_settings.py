@@ -92,7 +92,7 @@ def test_secrets_come_from_files(file: Path) -> None:
         ('[server]\nallowed_origins = ["https://a.b/c"]\n', "server.allowed_origins[0]: 'https://a.b/c' must be an"),
         ('[store]\nurl = "mysql://h/d"\n', "store.url: must be sqlite+aiosqlite:///FILE or postgresql"),
         ('[store]\nurl = "sqlite+aiosqlite:///nix/a.db"\n', "store.url: there is no folder "),
-        ('[store]\nurl = "postgresql+asyncpg://u:p@h/d"\n', "server.secret or server.secret_file is needed with"),
+        ('[store]\nurl = "postgresql+asyncpg://u:p@h"\n', "store.url: must be sqlite+aiosqlite:///FILE or postgresql"),
         ('[logging]\nformat = "xml"\n', "logging.format: should be 'auto', 'json' or 'console'."),
     ],
 )

@@ -1,7 +1,7 @@
 """The sections of the configuration, their keys, defaults and meanings. docs/configuration.md is made from it."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator, model_validator
 
@@ -47,8 +47,8 @@ class Server(Section):
     secret: SigningKeys | None = Field(
         None,
         description="Key that signs download URLs, at least 32 characters. Several keys, separated by white space: "
-        "the first signs, all are accepted, so that keys can be rotated. Without it, one is made and kept "
-        "beside an SQLite database; needed with PostgreSQL, where several processes must share it.",
+        "the first signs, all are accepted, so that keys can be rotated. Without it, one is made and kept: "
+        "beside an SQLite file, in a PostgreSQL database (then whoever can read the database can read files).",
     )
     secret_file: ExistingFile | None = Field(None, description="File that holds `secret`.")
     download_seconds: int = Field(600, ge=10, le=86400, description="How long a download URL works.")
@@ -89,6 +89,9 @@ class Store(Section):
         "(several processes may share it).",
     )
     url_file: ExistingFile | None = Field(None, description="File that holds `url`, for one with a password.")
+    event_days: int = Field(
+        90, ge=1, le=36500, description="How long state changes are kept; older cursors of subscriptions are refused."
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -115,6 +118,13 @@ class Limits(Section):
     active_jobs: int = Field(1000, ge=1, description="Launched jobs of one user that have not ended.")
     answer_seconds: float = Field(
         10, ge=0, le=300, description="How long `launch` and `cancel` wait for Slurm before they answer with what is."
+    )
+    submit_rate: float = Field(50, gt=0, le=1000, description="Jobs handed to one cluster's Slurm in a second.")
+    query_depth: int = Field(16, ge=15, le=100, description="Fields inside fields; tools' introspection needs 15.")
+    query_aliases: int = Field(50, ge=1, le=10_000, description="Aliases in one operation.")
+    query_tokens: int = Field(4000, ge=100, le=1_000_000, description="Words and signs in one document.")
+    query_cost: int = Field(
+        100_000, ge=100, le=100_000_000, description="Fields in the largest answer possible, page sizes multiplied in."
     )
 
 
@@ -205,9 +215,3 @@ class Settings(Section):
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"two clusters are called {', '.join(twice)}")
         return clusters
-
-    @model_validator(mode="after")
-    def _shared_secret(self) -> Self:
-        if self.store.database.startswith("postgresql") and not self.server.secrets:
-            raise ValueError("server.secret or server.secret_file is needed with PostgreSQL")
-        return self

@@ -1,0 +1,54 @@
+"""The command line: `gql-gateway serve`, and what an operator needs around it."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from gql_gateway import __version__
+from gql_gateway.cli import doctor, server, store, tokens
+from gql_gateway.core.errors import Fault, GatewayError
+from gql_gateway.settings import SettingsError
+
+app = typer.Typer(
+    name="gql-gateway",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    epilog="First time? Write a gateway.toml (docs/configuration.md), then: `gql-gateway doctor`, "
+    "`gql-gateway token create`, `gql-gateway serve`, each with `--config gateway.toml`.",
+)
+app.command()(server.serve)
+app.command()(server.schema)
+app.command()(server.settings)
+app.command()(store.migrate)
+app.command()(doctor.doctor)
+app.add_typer(tokens.app, name="token")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def gateway(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    """A GraphQL gateway in front of a Slurm cluster."""
+
+
+def main() -> None:
+    """Run the command line; what the operator can put right is a line on standard error and not a traceback."""
+    try:
+        app()
+    except SettingsError as error:
+        typer.echo(error, err=True)
+        sys.exit(2)
+    except GatewayError as error:
+        detail = error.detail if isinstance(error, Fault) else None
+        typer.echo(f"{error} {detail or ''}".strip(), err=True)
+        sys.exit(1)

@@ -1,0 +1,140 @@
+"""The composition root: every part is made here, once, handed its collaborators, started in order, closed in reverse.
+
+The only place below the command line that reads the settings; what the floors below need of them is unpacked here.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
+
+from gql_gateway.api.context import Services
+from gql_gateway.cluster.cluster import Cluster
+from gql_gateway.cluster.config import ClusterConfig
+from gql_gateway.services.changes import Changes
+from gql_gateway.services.files import FileLimits, Files
+from gql_gateway.services.jobs import JobLimits, Jobs
+from gql_gateway.services.users import Users
+from gql_gateway.settings import ClusterSettings, Settings
+from gql_gateway.store import keys
+from gql_gateway.store.database import Database
+from gql_gateway.watcher.run import Watcher, WatcherOptions
+from gql_gateway.web.auth import ApiTokens, Authenticator
+from gql_gateway.web.errors import HANDLERS
+from gql_gateway.web.files import FileRoutes
+from gql_gateway.web.health import Health
+from gql_gateway.web.metrics import Metrics
+from gql_gateway.web.middleware import Surroundings
+from gql_gateway.web.pages import Pages
+from gql_gateway.web.signing import Signer, kept_key
+from gql_gateway.web.statuses import Statuses
+
+_SQLITE = "sqlite+aiosqlite:///"
+_STALE_LOOKS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """What is started with the server and closed with it."""
+
+    database: Database
+    clusters: Mapping[str, Cluster]
+    watcher: Watcher
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Start everything; a cluster that is away keeps nothing from starting."""
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(self.database.close)
+            await self.database.check()
+            await self.database.signal.start()
+            for cluster in self.clusters.values():
+                stack.push_async_callback(cluster.close)
+                await cluster.start()
+            stack.push_async_callback(self.watcher.close)
+            await self.watcher.start()
+            yield
+
+
+def cluster_config(settings: ClusterSettings) -> ClusterConfig:
+    """What the cluster's floor takes, under the same names."""
+    return ClusterConfig(**settings.model_dump())
+
+
+async def signing_keys(settings: Settings, database: Database) -> tuple[str, ...]:
+    """Keys of signed URLs: those set, or one that is kept beside the SQLite file or in PostgreSQL."""
+    if settings.server.secrets:
+        return settings.server.secrets
+    if not database.is_postgresql:
+        return (kept_key(Path(settings.store.database.removeprefix(_SQLITE) + ".key")),)
+    async with database.transaction() as session:
+        return (await keys.shared(session),)
+
+
+def create_app(settings: Settings, signing: tuple[str, ...]) -> ASGIApp:
+    """Make the whole web application; `signing` are the keys of its signed URLs."""
+    metrics = Metrics()
+    database = Database(settings.store.database)
+    clusters = {each.name: Cluster(cluster_config(each), metrics.command) for each in settings.clusters}
+    statuses = Statuses(database, tuple(clusters))
+    services, signer = _services(settings, database, clusters, statuses, signing)
+    options = WatcherOptions(settings.limits.submit_rate, event_retention=timedelta(days=settings.store.event_days))
+    watcher = Watcher(database, clusters, options)
+    stale = timedelta(seconds=_STALE_LOOKS * options.status_seconds)
+    health = Health(database, statuses, watcher, metrics, stale)
+    files = FileRoutes(signer, services.jobs, services.files, settings.limits.upload_bytes)
+    pages = Pages()
+    endpoint = _endpoint(settings, services, Authenticator([ApiTokens(database)]), pages)
+    gateway = Gateway(database, clusters, watcher)
+    app = Starlette(
+        routes=[*pages.routes, *health.routes, *files.routes, *endpoint.routes],
+        middleware=_cors(settings.server.allowed_origins),
+        exception_handlers=HANDLERS,
+        lifespan=lambda _app: gateway.running(),
+        max_body_size=settings.limits.request_bytes,
+    )
+    return Surroundings(app, metrics)
+
+
+def _services(
+    settings: Settings,
+    database: Database,
+    clusters: Mapping[str, Cluster],
+    statuses: Statuses,
+    signing: tuple[str, ...],
+) -> tuple[Services, Signer]:
+    limits = settings.limits
+    users = Users(database, clusters)
+    jobs = Jobs(database, clusters, users, JobLimits(limits.active_jobs, limits.answer_seconds))
+    signer = Signer(signing, settings.server.url, settings.server.download_seconds)
+    services = Services(
+        users=users,
+        jobs=jobs,
+        files=Files(database, clusters, jobs, FileLimits(limits.upload_bytes)),
+        changes=Changes(database, users, jobs),
+        clusters=statuses,
+        sign_download=lambda job, path, identity: signer.download_url(job.id, path, identity),
+    )
+    return services, signer
+
+
+def _cors(origins: tuple[str, ...]) -> list[Middleware]:
+    """Let pages of these origins call the API; none are let in by default. Cookies are never used."""
+    if not origins:
+        return []
+    return [
+        Middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=["GET", "HEAD", "POST", "PUT"],
+            allow_headers=["Authorization", "Content-Type", "Range", "If-Range", "X-Request-ID"],
+            expose_headers=["Accept-Ranges", "Content-Disposition", "Content-Range", "ETag", "X-Request-ID"],
+            max_age=3600,
+        )
+    ]

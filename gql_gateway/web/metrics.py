@@ -1,0 +1,81 @@
+"""What Prometheus can ask for. Every label has few values: routes, methods, clusters, states, names of commands."""
+
+from collections.abc import Mapping
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.process_collector import ProcessCollector
+
+from gql_gateway import __version__
+from gql_gateway.core.states import JobState
+
+_SECONDS = (0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 150)
+
+
+class Metrics:
+    """The counters of one gateway process."""
+
+    content_type = CONTENT_TYPE_LATEST
+
+    def __init__(self) -> None:
+        self._registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        Gauge("gql_gateway_info", "The version that runs.", ["version"], registry=registry).labels(__version__).set(1)
+        self._requests = Counter(
+            "gql_gateway_http_requests", "HTTP requests answered.", ["route", "method", "status"], registry=registry
+        )
+        self._seconds = Histogram(
+            "gql_gateway_http_request_seconds",
+            "Time from a request's head to the end of its answer.",
+            ["route"],
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self._bytes = Counter("gql_gateway_http_bytes", "Bytes of bodies.", ["route", "direction"], registry=registry)
+        self._sockets = Gauge("gql_gateway_websockets_open", "WebSocket connections now.", registry=registry)
+        self._commands = Histogram(
+            "gql_gateway_cluster_command_seconds",
+            "Time of each command on a cluster; `_count` of squeue, sacct and sbatch is the load put on Slurm.",
+            ["cluster", "command", "outcome"],
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self._jobs = Gauge("gql_gateway_jobs", "Jobs in each state, of all users.", ["state"], registry=registry)
+        self._available = Gauge(
+            "gql_gateway_cluster_available", "1 where the cluster answers, else 0.", ["cluster"], registry=registry
+        )
+        self._checked = Gauge(
+            "gql_gateway_cluster_checked_timestamp_seconds",
+            "When the watcher last looked at a cluster; now minus this is its lag.",
+            ["cluster"],
+            registry=registry,
+        )
+
+    def request(self, route: str, method: str, status: int, seconds: float, received: int, sent: int) -> None:
+        """Count one HTTP request."""
+        self._requests.labels(route, method, str(status)).inc()
+        self._seconds.labels(route).observe(seconds)
+        self._bytes.labels(route, "in").inc(received)
+        self._bytes.labels(route, "out").inc(sent)
+
+    def socket(self, change: int) -> None:
+        """Count a WebSocket that opened (+1) or closed (-1)."""
+        self._sockets.inc(change)
+
+    def command(self, cluster: str, command: str, seconds: float, outcome: str) -> None:
+        """Count one command on a cluster."""
+        self._commands.labels(cluster, command, outcome).observe(seconds)
+
+    def jobs(self, counts: Mapping[JobState, int]) -> None:
+        """Set the number of jobs in each state."""
+        for state in JobState:
+            self._jobs.labels(state).set(counts.get(state, 0))
+
+    def cluster(self, name: str, *, available: bool, checked_at: float) -> None:
+        """Set what is known of a cluster; `checked_at` in seconds since 1970."""
+        self._available.labels(name).set(available)
+        self._checked.labels(name).set(checked_at)
+
+    def page(self) -> bytes:
+        """Everything, in Prometheus' text form."""
+        return generate_latest(self._registry)

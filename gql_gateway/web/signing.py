@@ -1,0 +1,99 @@
+"""Signed URLs: a capability to read or write one file of one job for one user, until it expires.
+
+What is signed is the whole permission, so a URL is good for nothing else: another method, path, job or time needs
+another signature. The caller's rights are looked up again when it is used.
+"""
+
+import secrets
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from itsdangerous import BadSignature, URLSafeSerializer
+
+from gql_gateway.core.errors import Forbidden
+from gql_gateway.core.identity import Identity, Role
+
+_SALT = "gql-gateway files 1"
+
+
+class Access(StrEnum):
+    """What a signed URL permits."""
+
+    READ = "r"
+    WRITE = "w"
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """What one URL is good for. `expires` in seconds since 1970."""
+
+    access: Access
+    job_id: str
+    path: str
+    email: str
+    role: Role
+    expires: int
+
+    @property
+    def identity(self) -> Identity:
+        """On whose behalf the URL acts."""
+        return Identity(email=self.email, name=self.email, role=self.role, credential="signed-url")
+
+
+class Signer:
+    """Makes and checks signed URLs. The first of `keys` signs, all are accepted."""
+
+    def __init__(self, keys: Sequence[str], base_url: str, lifetime: int) -> None:
+        # itsdangerous takes the oldest key first and signs with the last.
+        self._serializer = URLSafeSerializer(list(reversed(keys)), salt=_SALT)
+        self._base_url = base_url
+        self._lifetime = lifetime
+
+    def download_url(self, job_id: str, path: str, identity: Identity) -> str:
+        """A URL for GET and HEAD of a file."""
+        return self._url(Access.READ, job_id, path, identity)
+
+    def upload_url(self, job_id: str, path: str, identity: Identity) -> str:
+        """A URL for one PUT of a file."""
+        return self._url(Access.WRITE, job_id, path, identity)
+
+    def check(self, signed: str, access: Access) -> Permission:
+        """The permission that a URL carries.
+
+        Raises:
+            Forbidden: it was changed, signed by another key, has expired, or is for another method.
+        """
+        try:
+            kind, job_id, path, email, role, expires = self._serializer.loads(signed)
+        except BadSignature:
+            raise Forbidden("This URL was not signed by this gateway, or was changed.") from None
+        permission = Permission(Access(kind), job_id, path, email, Role(role), expires)
+        if permission.expires <= time.time():
+            raise Forbidden("This URL has expired: ask for a new one.")
+        if permission.access is not access:
+            raise Forbidden("This URL is good for another method.")
+        return permission
+
+    def _url(self, access: Access, job_id: str, path: str, identity: Identity) -> str:
+        expires = int(time.time()) + self._lifetime
+        signed = self._serializer.dumps([access, job_id, path, identity.email, identity.role, expires])
+        return f"{self._base_url}/files/{signed}"
+
+
+def kept_key(file: Path) -> str:
+    """The key kept in `file`, made on first use; only the owner can read it.
+
+    Two processes that start together agree: a finished file is linked to the name, which only one of them can do.
+    """
+    if not file.exists():
+        made = file.with_name(f"{file.name}.{secrets.token_hex(8)}")
+        made.touch(mode=0o600)
+        made.write_text(secrets.token_urlsafe(32))
+        with suppress(FileExistsError):
+            file.hardlink_to(made)
+        made.unlink()
+    return file.read_text().strip()
