@@ -1,0 +1,147 @@
+"""Commands of Slurm's: argv lists without a shell, bounded in time and output, dead when the agent is."""
+
+import contextlib
+import os
+import selectors
+import signal
+import subprocess
+import threading
+import time
+from typing import Dict, List, Optional, Set, Tuple
+
+from gql_gateway.cluster.agent.wire import Header, Wrong
+
+try:
+    import ctypes
+
+    LIBC: Optional[ctypes.CDLL] = ctypes.CDLL(None)
+except (ImportError, OSError):  # Debian's python3-minimal has no ctypes
+    LIBC = None
+
+PR_SET_PDEATHSIG = 1
+PIECE = 65536
+# These would change what a command does or how it answers, whatever its options say.
+UNWANTED = ("SLURM_", "SBATCH_", "SQUEUE_", "SACCT_", "SCANCEL_", "SINFO_", "SCONTROL_", "LC_", "LANG")
+
+
+def environment(slurm_path: str) -> Dict[str, str]:
+    """The login's environment without what steers Slurm's commands; times come as seconds since 1970."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(UNWANTED)}
+    kept.update(LC_ALL="C", SLURM_TIME_FORMAT="%s")
+    if slurm_path:
+        kept["PATH"] = slurm_path + ":" + kept.get("PATH", os.defpath)
+    return kept
+
+
+def die_with_agent() -> None:
+    """In the child: have the kernel kill it when the agent is killed, which can then not do it itself."""
+    if LIBC is not None:
+        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+class Commands:
+    """Commands that run now."""
+
+    def __init__(self) -> None:
+        self.running: Set[int] = set()
+        self.lock = threading.Lock()
+
+    def run(self, request: Header, body: bytes) -> Tuple[Header, bytes]:
+        """Run one command to its end."""
+        argv: List[str] = request["argv"]
+        started = time.monotonic()
+        process = self.start(argv, request["slurm_path"])
+        try:
+            out, err = pump(process, body, started + request["seconds"], request["limit"])
+            code = process.wait(max(0.1, started + request["seconds"] - time.monotonic()))
+        except (subprocess.TimeoutExpired, TimeoutError):
+            words = f"{argv[0]} gave no answer within {request['seconds']:g} s."
+            raise Wrong("CLUSTER_TIMEOUT", words) from None
+        finally:
+            self.stop(process)
+        return {"exit": code, "seconds": time.monotonic() - started, "out": len(out)}, out + err
+
+    def start(self, argv: List[str], slurm_path: str) -> "subprocess.Popen[bytes]":
+        env = environment(slurm_path)
+        try:
+            with self.lock:
+                process = subprocess.Popen(
+                    argv,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    bufsize=0,
+                    env=env,
+                    cwd="/",
+                    start_new_session=True,
+                    preexec_fn=die_with_agent,  # noqa: PLW1509 - nothing but one system call
+                )
+                self.running.add(process.pid)
+        except OSError as error:
+            words = f"{argv[0]} cannot be started on the login node: {error.strerror}."
+            raise Wrong("CLUSTER_UNAVAILABLE", words) from None
+        return process
+
+    def stop(self, process: "subprocess.Popen[bytes]") -> None:
+        with self.lock:
+            self.running.discard(process.pid)
+        kill_group(process.pid)
+        process.wait()
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            if pipe:
+                pipe.close()
+
+    def kill_all(self) -> None:
+        """Before the agent ends."""
+        with self.lock:
+            for pid in self.running:
+                kill_group(pid)
+
+
+def kill_group(pid: int) -> None:
+    with contextlib.suppress(OSError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+def pump(process: "subprocess.Popen[bytes]", body: bytes, deadline: float, limit: int) -> Tuple[bytes, bytes]:
+    """Write input and read both outputs until they end."""
+    assert process.stdin
+    assert process.stdout
+    assert process.stderr
+    out, err = bytearray(), bytearray()
+    left = memoryview(body)
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdin, selectors.EVENT_WRITE)
+        selector.register(process.stdout, selectors.EVENT_READ, out)
+        selector.register(process.stderr, selectors.EVENT_READ, err)
+        while selector.get_map():
+            ready = selector.select(max(0.0, deadline - time.monotonic()))
+            if not ready:
+                raise TimeoutError
+            for key, _ in ready:
+                if key.data is None:
+                    left = feed(key.fd, left)
+                    done = not left
+                else:
+                    done = not drain(key.fd, key.data, limit)
+                if done:
+                    selector.unregister(key.fileobj)
+                    if key.data is None:
+                        process.stdin.close()
+    return bytes(out), bytes(err)
+
+
+def feed(fd: int, left: memoryview) -> memoryview:
+    """Write a piece that a pipe takes without blocking; a command that wants no more gets no more."""
+    try:
+        return left[os.write(fd, left[:512]) if left else 0 :]
+    except BrokenPipeError:
+        return left[len(left) :]
+
+
+def drain(fd: int, into: bytearray, limit: int) -> bool:
+    data = os.read(fd, PIECE)
+    into += data
+    if len(into) > limit:
+        raise Wrong("CLUSTER_UNAVAILABLE", f"The command's answer is larger than {limit} bytes.")
+    return bool(data)

@@ -1,0 +1,281 @@
+"""Operations on files, each one request and one answer."""
+
+import hashlib
+import itertools
+import os
+import stat
+import time
+from typing import Any, Callable, Dict, List, Optional, Tuple, Union
+
+from gql_gateway.cluster.agent import paths, removal
+from gql_gateway.cluster.agent.paths import Folder
+from gql_gateway.cluster.agent.wire import Header, Wrong, write_all
+
+LIST_LIMIT = 20000
+READ_LIMIT = 1 << 20
+RECORD_LIMIT = 256
+NOTICES_LIMIT = 1 << 20
+INCOMING = "incoming"
+
+Answer = Union[Header, Tuple[Header, bytes]]
+
+
+def list_folder(request: Header, _: bytes) -> Answer:
+    """Entries of a folder, as they come."""
+    with Folder(request["root"], request["parts"]) as fd:
+        names = list(itertools.islice(paths.names_in(fd), LIST_LIMIT + 1))
+        if len(names) > LIST_LIMIT:
+            raise Wrong("LIMIT_EXCEEDED", f"The folder has more than {LIST_LIMIT} entries, too many to list.")
+        return {"entries": [found for found in (seen(fd, name) for name in names) if found]}
+
+
+def seen(fd: int, name: bytes) -> Optional[Dict[str, Any]]:
+    """An entry of a listing; None when it is gone since."""
+    try:
+        return paths.entry(fd, name)
+    except Wrong:
+        return None
+
+
+def stat_entry(request: Header, _: bytes) -> Answer:
+    """One entry; the folder itself where the path ends in its own name."""
+    folder, name = paths.split(request["parts"])
+    with Folder(request["root"], folder) as fd:
+        return {"entry": paths.entry(fd, name)}
+
+
+def make_folders(request: Header, _: bytes) -> Answer:
+    """Make a folder and those above it."""
+    with Folder(request["root"], request["parts"], make=True):
+        return {}
+
+
+def read_part(request: Header, _: bytes) -> Answer:
+    """A part of a regular file, and what the file is now."""
+    folder, name = paths.split(request["parts"])
+    with Folder(request["root"], folder) as dir_fd:
+        fd, status = paths.open_regular(dir_fd, name)
+    try:
+        data = os.pread(fd, min(request["length"], READ_LIMIT), request["offset"])
+    finally:
+        os.close(fd)
+    return {"entry": paths.described(name, status)}, data
+
+
+def write_whole(request: Header, body: bytes) -> Answer:
+    """A small file from one frame."""
+    with Arrival(request) as arrival:
+        write_all(arrival.fd, body)
+        return {"entry": arrival.place()}
+
+
+class Arrival:
+    """A file on its way in: written where the container cannot see it, renamed into place when it is whole.
+
+    Left without `place`, it leaves nothing behind.
+    """
+
+    def __init__(self, request: Header) -> None:
+        self.request = request
+        with Folder(request["root"], request["job"]):
+            pass  # a job that was deleted is not made again by an upload
+        self.incoming = Folder(request["root"], [*request["job"], INCOMING], make=True)
+        removal.sweep(self.incoming.fd)
+        self.name = paths.nonce("upload-")
+        self.fd = os.open(self.name, paths.NEW, 0o600, dir_fd=self.incoming.fd)
+
+    def place(self) -> Dict[str, Any]:
+        """Put the file under its name, making folders on the way, and tell what is there now."""
+        os.fsync(self.fd)
+        folder, name = paths.split(self.request["parts"])
+        with Folder(self.request["root"], self.request["job"] + folder, make=True) as target:
+            try:
+                self.put(target, name)
+                os.fsync(target)
+            except FileExistsError:
+                raise Wrong("FILE_EXISTS", f"There is a '{paths.shown(name)}' already.") from None
+            except OSError as error:
+                if is_folder(target, name):
+                    raise Wrong("FILE_EXISTS", f"'{paths.shown(name)}' is a folder.") from None
+                raise paths.explained(error, target, name) from None
+            return paths.described(name, os.fstat(self.fd))
+
+    def put(self, target: int, name: bytes) -> None:
+        if not self.request["overwrite"]:
+            os.link(self.name, name, src_dir_fd=self.incoming.fd, dst_dir_fd=target)
+            os.unlink(self.name, dir_fd=self.incoming.fd)
+        else:
+            os.rename(self.name, name, src_dir_fd=self.incoming.fd, dst_dir_fd=target)
+
+    def __enter__(self) -> "Arrival":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        removal.unlinked(self.incoming.fd, self.name)
+        os.close(self.fd)
+        os.close(self.incoming.fd)
+
+
+def is_folder(dir_fd: int, name: bytes) -> bool:
+    try:
+        return stat.S_ISDIR(os.stat(name, dir_fd=dir_fd, follow_symlinks=False).st_mode)
+    except OSError:
+        return False
+
+
+def delete(request: Header, _: bytes) -> Answer:
+    """Take an entry out of sight at once, then remove what it held, as far as the time reaches; the rest goes later."""
+    folder, name = paths.split(request["parts"])
+    with Folder(request["root"], request["job"] + folder) as fd:
+        if is_folder(fd, name) and not request["recursive"]:
+            raise Wrong("PATH_NOT_ALLOWED", f"'{paths.shown(name)}' is a folder.")
+        with Folder(request["root"], [*request["job"], INCOMING], make=True) as incoming:
+            hidden = paths.nonce("deleted-")
+            try:
+                removal.move(fd, name, incoming, hidden)
+            except OSError as error:
+                raise paths.explained(error, fd, name) from None
+            removal.remove(incoming, hidden, deadline(request))
+    return {}
+
+
+def remove_folder(request: Header, _: bytes) -> Answer:
+    """Remove a folder with all it holds; one that is not there is no error."""
+    folder, name = paths.split(request["parts"])
+    try:
+        with Folder(request["root"], folder) as fd:
+            gone = removal.remove(fd, name, deadline(request))
+    except Wrong as wrong:
+        if wrong.code != "FILE_NOT_FOUND":
+            raise
+        gone = True
+    if not gone:
+        raise Wrong("CLUSTER_TIMEOUT", "The folder holds too much to be removed at once; some is still there.")
+    return {}
+
+
+def deadline(request: Header) -> float:
+    """When to stop and answer."""
+    seconds: float = request["seconds"]
+    return time.monotonic() + seconds
+
+
+def prepare(request: Header, body: bytes) -> Answer:
+    """Make a job's folder with its sealed script; once more does no harm, another text is refused."""
+    root, job = request["root"], request["parts"]
+    for parts in (request["gateway"], [*job, INCOMING], [*job, request["work"]]):
+        with Folder(root, parts, make=True):
+            pass
+    with Folder(root, job) as fd:
+        present = script_digest(fd)
+        if present is None:
+            seal(root, job, fd, body)
+        elif present != hashlib.sha256(body).hexdigest():
+            raise Wrong("FILE_EXISTS", "The folder holds another run.sh already.")
+    return {}
+
+
+def seal(root: str, job: List[str], job_fd: int, text: bytes) -> None:
+    with Folder(root, [*job, INCOMING]) as incoming:
+        name = paths.nonce("script-")
+        fd = os.open(name, paths.NEW, 0o400, dir_fd=incoming)
+        try:
+            write_all(fd, text)
+            os.fchmod(fd, 0o444)
+            os.fsync(fd)
+            os.rename(name, "run.sh", src_dir_fd=incoming, dst_dir_fd=job_fd)
+            os.fsync(job_fd)
+        finally:
+            os.close(fd)
+            removal.unlinked(incoming, name)
+
+
+def script_digest(dir_fd: int) -> Optional[str]:
+    """SHA-256 of run.sh; None where there is none."""
+    try:
+        fd, _ = paths.open_regular(dir_fd, b"run.sh")
+    except Wrong as wrong:
+        if wrong.code == "FILE_NOT_FOUND":
+            return None
+        raise
+    digest = hashlib.sha256()
+    with os.fdopen(fd, "rb") as script:
+        for block in iter(lambda: script.read(READ_LIMIT), b""):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def digest(request: Header, _: bytes) -> Answer:
+    """What run.sh holds now."""
+    with Folder(request["root"], request["parts"]) as fd:
+        return {"sha256": script_digest(fd)}
+
+
+def records(request: Header, _: bytes) -> Answer:
+    """The small records that run.sh leaves in many jobs' folders, by name."""
+    root, names = request["root"], request["names"]
+    return {"records": [[record(root, parts, os.fsencode(name)) for name in names] for parts in request["folders"]]}
+
+
+def record(root: str, parts: List[str], name: bytes) -> Optional[str]:
+    try:
+        with Folder(root, parts) as dir_fd:
+            fd, _ = paths.open_regular(dir_fd, name)
+    except Wrong:
+        return None
+    try:
+        return os.read(fd, RECORD_LIMIT).decode("ascii", "replace")
+    finally:
+        os.close(fd)
+
+
+def copy(request: Header, _: bytes) -> Answer:
+    """Copy regular files between two jobs' folders; those that are gone, or are no files, are left out."""
+    return {"copied": [parts for parts in request["paths"] if copied(request, parts)]}
+
+
+def copied(request: Header, parts: List[str]) -> bool:
+    folder, name = paths.split(parts)
+    try:
+        with Folder(request["root"], request["from"] + folder) as dir_fd:
+            source, _ = paths.open_regular(dir_fd, name)
+    except Wrong:
+        return False
+    try:
+        with Arrival({"root": request["root"], "job": request["job"], "parts": parts, "overwrite": True}) as arrival:
+            while os.sendfile(arrival.fd, source, None, READ_LIMIT):
+                pass
+            arrival.place()
+    finally:
+        os.close(source)
+    return True
+
+
+def notices(request: Header, _: bytes) -> Answer:
+    """Make the notice file, and empty it once it is large: its lines are hints, of no use once they are old."""
+    folder, name = paths.split(request["parts"])
+    with Folder(request["root"], folder, make=True) as dir_fd:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        fd = os.open(name, flags, 0o600, dir_fd=dir_fd)
+    try:
+        if os.fstat(fd).st_size > NOTICES_LIMIT:
+            os.ftruncate(fd, 0)
+    finally:
+        os.close(fd)
+    return {}
+
+
+OPERATIONS: Dict[str, Callable[[Header, bytes], Answer]] = {
+    "list": list_folder,
+    "stat": stat_entry,
+    "mkdirs": make_folders,
+    "read": read_part,
+    "write": write_whole,
+    "delete": delete,
+    "remove": remove_folder,
+    "prepare": prepare,
+    "digest": digest,
+    "records": records,
+    "copy": copy,
+    "notices": notices,
+}

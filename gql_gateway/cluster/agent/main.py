@@ -1,0 +1,125 @@
+"""The agent's loop: requests come in, threads work on them, answers go out under the request's number."""
+
+import collections
+import errno
+import os
+import threading
+import traceback
+from typing import Callable, Deque, Dict, Tuple
+
+from gql_gateway.cluster.agent import files, follow, transfer
+from gql_gateway.cluster.agent.commands import Commands
+from gql_gateway.cluster.agent.wire import Header, Wire, Wrong
+
+THREADS = 8
+
+
+class Pool:
+    """A few threads that take work in turn; commands and files have one each, so neither waits for the other."""
+
+    def __init__(self) -> None:
+        self.work: Deque[Callable[[], None]] = collections.deque()
+        self.ready = threading.Condition()
+        self.threads = 0
+        self.idle = 0
+
+    def put(self, job: Callable[[], None]) -> None:
+        with self.ready:
+            self.work.append(job)
+            if len(self.work) > self.idle and self.threads < THREADS:
+                self.threads += 1
+                threading.Thread(target=self.run, daemon=True).start()
+            self.ready.notify()
+
+    def run(self) -> None:
+        while True:
+            with self.ready:
+                self.idle += 1
+                while not self.work:
+                    self.ready.wait()
+                self.idle -= 1
+                job = self.work.popleft()
+            job()
+
+
+class Agent:
+    """What one channel asks for."""
+
+    def __init__(self, wire: Wire) -> None:
+        self.wire = wire
+        self.commands = Commands()
+        self.follower = follow.Follower(wire)
+        self.pools: Dict[bool, Pool] = {True: Pool(), False: Pool()}
+
+    def serve(self, request: Header, body: bytes) -> None:
+        """Take requests until the gateway is gone; then nothing of ours goes on."""
+        try:
+            while True:
+                self.take(request, body)
+                frame = self.wire.receive()
+                if frame is None:
+                    return
+                request, body = frame
+        finally:
+            self.commands.kill_all()
+
+    def take(self, request: Header, body: bytes) -> None:
+        op = request["op"]
+        if op == "ping":
+            self.wire.send({"id": request["id"], "ok": {}})
+        elif op == "follow":
+            self.follower.add(request)
+        elif op == "drop":
+            self.follower.drop(request["follow"])
+        else:
+            self.pools[op == "run"].put(lambda: self.answer(request, body))
+
+    def answer(self, request: Header, body: bytes) -> None:
+        operation = self.commands.run if request["op"] == "run" else files.OPERATIONS[request["op"]]
+        guarded(self.wire, request, lambda: operation(request, body))
+
+
+def guarded(wire: Wire, request: Header, work: Callable[[], files.Answer]) -> None:
+    """Answer with what `work` returns, or with what went wrong."""
+    try:
+        answer = work()
+    except Exception as error:  # noqa: BLE001 - a fault of ours must reach the gateway too, not hang it
+        code, words = said(error)
+        wire.send({"id": request["id"], "error": [code, words]})
+        return
+    header, body = answer if isinstance(answer, tuple) else (answer, b"")
+    wire.send({"id": request["id"], "ok": header}, body)
+
+
+def said(error: Exception) -> Tuple[str, str]:
+    """Code and words of what went wrong."""
+    if isinstance(error, Wrong):
+        return error.code, str(error)
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "LIMIT_EXCEEDED", f"There is no room left on the cluster: {error.strerror}."
+    if isinstance(error, OSError):
+        return "CLUSTER_UNAVAILABLE", f"The cluster's system says: {error.strerror}."
+    traceback.print_exc()
+    return "INTERNAL", repr(error)
+
+
+def main(sentinel: str) -> None:
+    """Run until standard input ends."""
+    wire = Wire()
+    wire.hello(sentinel)
+    frame = wire.receive()
+    if frame is not None:
+        begin(wire, *frame)
+    os._exit(0)
+
+
+def begin(wire: Wire, request: Header, body: bytes) -> None:
+    """Do what the first request asks for: a transfer owns the channel, anything else is the first of many."""
+    if request["op"] == "upload":
+        guarded(wire, request, lambda: transfer.upload(wire, request))
+    elif request["op"] == "download":
+        source = transfer.Source()
+        guarded(wire, request, lambda: source.open(request))
+        source.send()
+    else:
+        Agent(wire).serve(request, body)

@@ -1,0 +1,236 @@
+"""The face of one cluster: Slurm, files and what happens there, for the floors above."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import structlog
+
+from gql_gateway.cluster import container, script, slurm, slurm_cluster
+from gql_gateway.cluster.config import ClusterConfig as ClusterConfig
+from gql_gateway.cluster.files import Download as Download
+from gql_gateway.cluster.files import EndRecord as EndRecord
+from gql_gateway.cluster.files import FileEntry as FileEntry
+from gql_gateway.cluster.files import Files, parts_of
+from gql_gateway.cluster.follows import Follows
+from gql_gateway.cluster.remote import Observer, Remote
+from gql_gateway.cluster.slurm_cluster import PartitionInfo as PartitionInfo
+from gql_gateway.cluster.ssh import Door, Lane
+from gql_gateway.cluster.transfers import Transfers
+from gql_gateway.core.errors import Refused
+from gql_gateway.core.paths import JobPath, parse
+from gql_gateway.core.spec import JobSpec
+from gql_gateway.core.states import Observation
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterReport:
+    """How a cluster is. `message` says what is amiss where it is not available."""
+
+    available: bool
+    message: str | None
+    slurm_version: str | None
+    checked_at: datetime
+    partitions: tuple[PartitionInfo, ...] = field(default=())
+
+
+def _observe_nothing(_cluster: str, _operation: str, _seconds: float, _outcome: str) -> None:
+    pass
+
+
+class Cluster:
+    """One cluster. Every method may raise ClusterUnavailable (nothing was done) and ClusterTimeout (outcome unknown).
+
+    Methods on files take a job's folder relative to the root, and raise Refused with FILE_NOT_FOUND, PATH_NOT_ALLOWED
+    (a link, FIFO, device or socket on the way), FILE_EXISTS, FILE_TOO_LARGE and LIMIT_EXCEEDED (no room).
+    """
+
+    def __init__(self, config: ClusterConfig, observe: Observer = _observe_nothing) -> None:
+        door = Door()
+        self.config = config
+        self._control = Remote(Lane(config, "control", door), config, observe)
+        self._polling = Remote(Lane(config, "polling", door), config, observe)
+        self._bulk = [Lane(config, f"bulk-{number}", door) for number in range(1, config.bulk_connections + 1)]
+        self._files = Files(config, self._control)
+        self._transfers = Transfers(config, self._control, self._bulk)
+        self._follows = Follows(config, self._polling)
+        self._runtime: container.Runtime | None = None
+
+    @property
+    def name(self) -> str:
+        """The cluster's name in the gateway."""
+        return self.config.name
+
+    async def start(self) -> None:
+        """Connect, if the cluster answers; it is connected later where it does not."""
+        with suppress(Refused):
+            await self._control.call("ping", {}, seconds=self.config.connect_timeout)
+            await self._probe_container()
+
+    async def close(self) -> None:
+        """Close every connection; what runs there ends."""
+        closing = [self._control.close(), self._polling.close(), *(lane.close() for lane in self._bulk)]
+        await asyncio.gather(*closing)
+
+    async def probe(self) -> ClusterReport:
+        """Ask how the cluster is; never raises because it is down."""
+        version, at = None, datetime.now(UTC)
+        try:
+            version = slurm_cluster.read_version(await self._ask(slurm_cluster.version()))
+            slurm_cluster.read_ping(await self._ask(slurm_cluster.ping()))
+            partitions = slurm_cluster.read_partitions(await self._ask(slurm_cluster.sinfo()))
+            await self._probe_container()
+        except Refused as refused:
+            problem = refused.problems[0]
+            message = f"{problem.message} {problem.detail}" if problem.detail else problem.message
+            return ClusterReport(available=False, message=message, slurm_version=version, checked_at=at)
+        return ClusterReport(available=True, message=None, slurm_version=version, checked_at=at, partitions=partitions)
+
+    async def _probe_container(self) -> None:
+        """Learn what the container command understands, once; one that only the preamble brings is taken as new."""
+        if self._runtime:
+            return
+        with suppress(Refused):
+            answer = await self._ask(container.help_command(self.config.container))
+            self._runtime = container.read_help(answer.stdout + answer.stderr)
+
+    def render_script(self, job_id: str, folder: str, spec: JobSpec) -> str:
+        """The text of a job's run.sh."""
+        config = self.config
+        return script.render(
+            script.ScriptInput(
+                job_id=job_id,
+                root=config.root,
+                folder=folder,
+                spec=spec,
+                command=config.container,
+                preamble=config.preamble,
+                network=config.network,
+                runtime=self._runtime or container.Runtime(),
+            )
+        )
+
+    # -- Slurm --------------------------------------------------------------------------------------------------
+
+    async def submit(self, job_id: str, script: str) -> str:
+        """Submit a script once; its Slurm id.
+
+        Raises:
+            SubmitRefused: final, with Slurm's words.
+            ClusterUnavailable: surely not submitted.
+            ClusterTimeout: it may have been; look for it before any second try.
+        """
+        argv = slurm.sbatch(job_id)
+        return slurm.read_submission(
+            await self._control.run(argv, seconds=self.config.submit_timeout, again=False, text=script)
+        )
+
+    async def queue(self) -> list[Observation]:
+        """Every job of ours that Slurm lists now. No valid answer raises: an empty list is an empty queue."""
+        return slurm.read_queue(await self._poll(slurm.squeue()), datetime.now(UTC))
+
+    async def accounting(self, job_ids: Sequence[str]) -> list[Observation] | None:
+        """What accounting knows of these jobs; None where the site keeps no accounts."""
+        seen: list[Observation] = []
+        for argv in slurm.sacct(job_ids):
+            found = slurm.read_accounting(await self._poll(argv), datetime.now(UTC))
+            if found is None:
+                return None
+            seen += found
+        return seen
+
+    async def find(self, job_id: str) -> list[Observation]:
+        """Everything that squeue and sacct know under a job's name, to settle an sbatch of unknown outcome."""
+        listed = slurm.read_queue(await self._poll(slurm.squeue_by_name(job_id)), datetime.now(UTC))
+        known = {seen.slurm_job_id for seen in listed}
+        accounted = await self.accounting([job_id]) or []
+        return listed + [seen for seen in accounted if seen.slurm_job_id not in known]
+
+    async def cancel(self, slurm_job_id: str) -> None:
+        """Ask Slurm to cancel a job; that it took the request means nothing, its state will tell."""
+        slurm.read_cancel(await self._ask(slurm.scancel(slurm_job_id)))
+
+    async def _ask(self, argv: Sequence[str]) -> slurm.Answer:
+        return await self._control.run(argv, seconds=self.config.command_timeout)
+
+    async def _poll(self, argv: Sequence[str]) -> slurm.Answer:
+        return await self._polling.run(argv, seconds=self.config.command_timeout)
+
+    # -- what happens there -------------------------------------------------------------------------------------
+
+    async def end_records(self, folders: Sequence[str]) -> dict[str, EndRecord]:
+        """The end records there are, by job's folder."""
+        return await self._files.end_records(folders)
+
+    def notices(self) -> AsyncIterator[str]:
+        """Lines that jobs append when they start and end; hints only. Reconnects by itself, for ever."""
+        return self._follows.notices()
+
+    async def script_intact(self, folder: str, sha256: str) -> bool:
+        """Whether a job's run.sh is there and still holds the text that was sealed."""
+        return await self._files.script_intact(folder, sha256)
+
+    # -- files --------------------------------------------------------------------------------------------------
+
+    async def make_user_folder(self, name: str) -> None:
+        """Make a user's folder; one that is there stays."""
+        await self._files.make_folder(name)
+
+    async def prepare_job(self, folder: str, script: str) -> None:
+        """Make a job's folder with its sealed run.sh; again with the same text: no change."""
+        await self._files.prepare(folder, script)
+
+    async def remove_job(self, folder: str) -> None:
+        """Remove a job's folder with all it holds; one that is gone is no error."""
+        await self._files.remove(folder)
+
+    async def copy_inputs(self, from_folder: str, to_folder: str, paths: Sequence[str]) -> list[str]:
+        """Copy files between two jobs; the paths of those that were there."""
+        copied = await self._transfers.copy(from_folder, to_folder, [parse(path) for path in paths])
+        return [str(path) for path in copied]
+
+    async def stat(self, folder: str, path: JobPath) -> FileEntry:
+        """One entry; of a link the link itself."""
+        return await self._files.entry(folder, path)
+
+    async def upload(
+        self,
+        folder: str,
+        path: JobPath,
+        chunks: AsyncIterator[bytes],
+        *,
+        limit: int | None = None,
+        overwrite: bool = True,
+    ) -> FileEntry:
+        """Write a file from a stream, whole or not at all, making folders on the way."""
+        return await self._transfers.upload(folder, path, chunks, limit=limit, overwrite=overwrite)
+
+    def download(
+        self, folder: str, path: JobPath, offset: int = 0, length: int | None = None
+    ) -> AbstractAsyncContextManager[Download]:
+        """Open a regular file: `async with cluster.download(…) as download: async for chunk in download.chunks`."""
+        return self._transfers.download(folder, path, offset=offset, length=length)
+
+    async def delete(self, folder: str, path: JobPath, recursive: bool = True) -> None:
+        """Delete an entry; a folder with what it holds, a link and never what it points to."""
+        await self._files.delete(folder, path, recursive=recursive)
+
+    async def follow(
+        self, folder: str, path: JobPath, offset: int = 0, until: asyncio.Event | None = None
+    ) -> AsyncGenerator[tuple[int, bytes]]:
+        """A file as it grows: the offset of the first byte, and bytes. Waits for a file that is not there.
+
+        Once `until` is set, what is there still comes, and then the end; FILE_NOT_FOUND where no file ever came.
+        A file that is replaced or cut begins again at 0.
+        """
+        async with aclosing(self._follows.follow((*parts_of(folder), *path.on_disk), offset, until)) as parts:
+            async for part in parts:
+                yield part
+
+    async def list(self, folder: str, path: JobPath) -> list[FileEntry]:
+        """Entries of a folder by name, protected files of the job among those at the top."""
+        return await self._files.entries(folder, path)

@@ -1,0 +1,122 @@
+"""A lane with a standing agent: it is started when needed, and again when it is gone."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from time import monotonic
+from typing import NoReturn
+
+import structlog
+
+from gql_gateway.cluster.channel import AgentChannel, ConnectionGone, Reply
+from gql_gateway.cluster.config import ClusterConfig
+from gql_gateway.cluster.slurm import Answer
+from gql_gateway.cluster.ssh import Lane
+from gql_gateway.core.errors import ClusterTimeout, ClusterUnavailable, Refused
+
+log = structlog.get_logger()
+
+OUTPUT_LIMIT = 32 * 2**20
+
+Observer = Callable[[str, str, float, str], None]
+"""Told of each remote operation: cluster, what it was, seconds, and how it ended (`ok` or an error code)."""
+
+
+class Remote:
+    """Requests to a cluster over one lane."""
+
+    def __init__(self, lane: Lane, config: ClusterConfig, observe: Observer) -> None:
+        self._lane = lane
+        self._config = config
+        self._observe = observe
+        self._agent: AgentChannel | None = None
+        self._starting = asyncio.Lock()
+
+    async def call(
+        self,
+        op: str,
+        fields: Mapping[str, object],
+        *,
+        seconds: float,
+        again: bool = True,
+        body: bytes = b"",
+        name: str = "",
+    ) -> Reply:
+        """Make a request; what does no harm when done twice (`again`) is tried once more on a new connection.
+
+        Raises:
+            ClusterUnavailable: it was not done.
+            ClusterTimeout: it may or may not have been done.
+            Refused: what the agent says.
+        """
+        started, outcome = monotonic(), "ok"
+        try:
+            try:
+                return await (await self._ready()).request(op, fields, seconds=seconds, body=body)
+            except ConnectionGone:
+                return await self._once_more(op, fields, again, seconds=seconds, body=body)
+        except Refused as refused:
+            outcome = refused.code.value
+            raise
+        finally:
+            self._record(name or op, monotonic() - started, outcome)
+
+    async def run(self, argv: Sequence[str], *, seconds: float, again: bool = True, text: str = "") -> Answer:
+        """Run a command with `text` as its input.
+
+        Raises:
+            ClusterUnavailable, ClusterTimeout: as `call`.
+        """
+        answer = await self.call(
+            "run",
+            {"argv": list(argv), "limit": OUTPUT_LIMIT, "slurm_path": self._config.slurm_path},
+            seconds=seconds,
+            again=again,
+            body=text.encode(),
+            name=argv[0],
+        )
+        header, split = answer.header, answer.header["out"]
+        out, err = answer.body[:split].decode(errors="replace"), answer.body[split:].decode(errors="replace")
+        return Answer(header["exit"], out, err)
+
+    async def follow(self, news: Callable[[Reply], None], fields: Mapping[str, object]) -> NoReturn:
+        """Follow a file until the connection is gone.
+
+        Raises:
+            ClusterUnavailable: it is gone, or was never there.
+            Refused: what the agent says.
+        """
+        try:
+            await (await self._ready()).follow(news, fields)
+        except ConnectionGone:
+            raise ClusterUnavailable("The connection to the cluster was lost.") from None
+
+    async def close(self) -> None:
+        """End the agent, then the connection."""
+        async with self._starting:
+            if self._agent:
+                await self._agent.__aexit__()
+                self._agent = None
+        await self._lane.close()
+
+    async def _ready(self) -> AgentChannel:
+        async with self._starting:
+            if self._agent and not self._agent.alive:
+                await self._agent.__aexit__()
+                self._agent = None
+            if self._agent is None:
+                self._agent = await AgentChannel(self._lane, self._config).__aenter__()
+            return self._agent
+
+    async def _once_more(
+        self, op: str, fields: Mapping[str, object], again: bool, *, seconds: float, body: bytes
+    ) -> Reply:
+        if not again:
+            raise ClusterTimeout("The connection was lost before the cluster answered.")
+        try:
+            return await (await self._ready()).request(op, fields, seconds=seconds, body=body)
+        except ConnectionGone:
+            raise ClusterUnavailable("The connection to the cluster was lost, twice.") from None
+
+    def _record(self, name: str, seconds: float, outcome: str) -> None:
+        log.info("remote", cluster=self._config.name, command=name, seconds=round(seconds, 4), outcome=outcome)
+        self._observe(self._config.name, name, seconds, outcome)
