@@ -3,7 +3,7 @@
 import asyncio
 import codecs
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import aclosing
+from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -107,7 +107,7 @@ class Files:
 
     async def download(
         self, identity: Identity, job_id: str, path: str, *, offset: int = 0, length: int | None = None
-    ) -> Download:
+    ) -> AbstractAsyncContextManager[Download]:
         """Open a regular file for reading from `offset` on: an async context manager over its bytes.
 
         Raises:
@@ -150,7 +150,7 @@ class Files:
         decoder = _Decoder(str(path), offset)
         cluster = self._clusters[job.cluster]
         ended = asyncio.Event()
-        # A task and no TaskGroup: a generator that yields inside one is cancelled in whichever task closes it (PEP 789).
+        # A task and no TaskGroup: a generator that yields inside one is cancelled by whoever closes it (PEP 789).
         waiter = asyncio.create_task(self._until_final(job, ended))
         try:
             async with aclosing(cluster.follow(job.folder, path, offset, until=ended)) as parts:
