@@ -5,6 +5,7 @@ limiters make new validation rules for each request, which no cache can know aga
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -14,15 +15,21 @@ from graphql import (
     GraphQLError,
     GraphQLSchema,
     NoSchemaIntrospectionCustomRule,
+    OperationDefinitionNode,
+    OperationType,
+    get_operation_ast,
     parse,
     specified_rules,
     validate,
 )
 from graphql.validation import ASTValidationRule, recommended_rules
 from strawberry.extensions import SchemaExtension
+from strawberry.types import ExecutionContext
 
 from gql_gateway.api import doors
 from gql_gateway.api.limits import QueryLimits, Scale
+from gql_gateway.core.errors import Unauthenticated
+from gql_gateway.core.identity import Identity
 
 REMEMBERED = 256
 _REMEMBERED_LENGTH = 16 * 1024
@@ -55,6 +62,23 @@ class Documents:
             GraphQLError: a syntax error, or more tokens than the limit.
         """
         return self._remembered(text) if len(text) <= _REMEMBERED_LENGTH else self._prepare(text)
+
+    def is_subscription(self, text: str, operation_name: str | None) -> bool:
+        """Whether a text asks for a subscription; one that cannot be read does not."""
+        try:
+            operation = get_operation_ast(self.prepare(text).document, operation_name)
+        except GraphQLError:
+            return False
+        return operation is not None and operation.operation is OperationType.SUBSCRIPTION
+
+    def admit(self, text: str, operation_name: str | None, identity: Identity | None) -> None:
+        """Let a caller in who may run an operation, or whose text cannot be read, which is told later.
+
+        Raises:
+            Unauthenticated: it needs a caller, and there is none.
+        """
+        with suppress(GraphQLError):
+            doors.admit(self.prepare(text).document, operation_name, identity)
 
     def errors(self, prepared: Prepared, variables: Mapping[str, Any] | None) -> list[GraphQLError]:
         """What is wrong with a document when it is run with these variables."""
@@ -101,8 +125,23 @@ class Preparing(SchemaExtension):
     def on_validate(self) -> Iterator[None]:
         """Refuse what is not open to this caller, then what is not valid."""
         context = self.execution_context
-        if self._prepared and context.graphql_document:
-            refusal = doors.refusal(context.graphql_document, context.operation_name, context.context.identity)
-            errors = [refusal] if refusal else self._documents.errors(self._prepared, context.variables)
-            context.pre_execution_errors = errors
+        if self._prepared:
+            context.pre_execution_errors = self._refusals(self._prepared)
         yield
+
+    def _refusals(self, prepared: Prepared) -> list[GraphQLError]:
+        context = self.execution_context
+        if _says_nothing_of_which(context):
+            return [GraphQLError("The document has several operations: say which one to run by `operationName`.")]
+        try:
+            doors.admit(prepared.document, context.operation_name, context.context.identity)
+        except Unauthenticated as error:
+            return [GraphQLError(str(error), original_error=error)]
+        return self._documents.errors(prepared, context.variables)
+
+
+def _says_nothing_of_which(context: ExecutionContext) -> bool:
+    """Whether one of several operations is to be run, and nobody said which: Strawberry would take the first."""
+    given = context._provided_operation_name  # noqa: SLF001 - the public `operation_name` falls back to the first one
+    nodes = context.graphql_document.definitions if context.graphql_document else ()
+    return given is None and sum(isinstance(node, OperationDefinitionNode) for node in nodes) > 1

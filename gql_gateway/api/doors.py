@@ -7,7 +7,6 @@ from graphql import (
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
-    GraphQLError,
     OperationDefinitionNode,
     OperationType,
     SelectionSetNode,
@@ -22,12 +21,14 @@ OPEN = frozenset({"heartbeat", "__typename", "__schema", "__type"})
 _WITHOUT = "This needs a token: `Authorization: Bearer …`. Without one only `heartbeat` can be asked."
 
 
-def refusal(document: DocumentNode, operation_name: str | None, identity: Identity | None) -> GraphQLError | None:
-    """Why this caller may not run an operation; None where nothing stands against it."""
-    if identity is not None or _is_open(document, operation_name):
-        return None
-    error = Unauthenticated(_WITHOUT)
-    return GraphQLError(str(error), original_error=error)
+def admit(document: DocumentNode, operation_name: str | None, identity: Identity | None) -> None:
+    """Let a caller in who may run an operation.
+
+    Raises:
+        Unauthenticated: it needs a caller, and there is none.
+    """
+    if identity is None and not _is_open(document, operation_name):
+        raise Unauthenticated(_WITHOUT)
 
 
 def _is_open(document: DocumentNode, operation_name: str | None) -> bool:

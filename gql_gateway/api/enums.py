@@ -6,7 +6,7 @@ from enum import Enum
 import strawberry
 from strawberry.types.enum import StrawberryEnumDefinition
 
-from gql_gateway.cluster.values import FileKind
+from gql_gateway.cluster.files import FileKind
 from gql_gateway.core.errors import ErrorCode
 from gql_gateway.core.states import JobState, Source
 

@@ -8,7 +8,7 @@ from gql_gateway.api.context import Info
 from gql_gateway.api.enums import FileKind
 from gql_gateway.api.fields import resolved
 from gql_gateway.api.scalars import ByteCount
-from gql_gateway.cluster.values import FileEntry
+from gql_gateway.cluster.files import FileEntry
 from gql_gateway.services.files import Chunk
 from gql_gateway.store.tables import Job
 
