@@ -1,0 +1,246 @@
+"""`hpc` and jobs: submit, ls, show, logs, launch, cancel, clone, wait, delete."""
+
+import re
+import sys
+import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.live import Live
+
+from gql_gateway.sdk import cli_options as options
+from gql_gateway.sdk.cli_common import AsJson, JobId, complete_jobs, err, find_job, open_gateway, out, print_json
+from gql_gateway.sdk.cli_show import TransferBars, history_table, job_table, jobs_table, state_text
+from gql_gateway.sdk.cli_waiting import ENDS_IN_WORDS, INTERRUPTED, exit_code, wait_shown, way_back
+from gql_gateway.sdk.errors import FileNotFound, InvalidInput
+from gql_gateway.sdk.gateway import HpcGateway
+from gql_gateway.sdk.job import Job
+from gql_gateway.sdk.job_types import JobInfo, JobState
+
+_PLAIN_WORD = re.compile(r"[A-Za-z0-9_./+-]+")
+_SHOWN = 20
+
+Several = Annotated[list[str], typer.Argument(metavar="JOB...", autocompletion=complete_jobs)]
+
+app = typer.Typer()
+
+
+@app.command(epilog=options.SUBMIT_EXAMPLES)
+def submit(
+    context: typer.Context,
+    image: options.Image,
+    command: options.Command = None,
+    name: options.Name = None,
+    upload: options.Upload = None,
+    partition: options.Partition = None,
+    nodes: options.Nodes = None,
+    tasks_per_node: options.Tasks = None,
+    cpus_per_task: options.Cpus = None,
+    memory_per_node: options.Memory = None,
+    gpus_per_node: options.Gpus = None,
+    time_limit: options.Time = None,
+    env: options.Env = None,
+    cluster: options.OnCluster = None,
+    no_launch: options.NoLaunch = False,
+    wait: options.Wait = False,
+    download: options.Download = None,
+    as_json: AsJson = False,
+) -> None:
+    """Create a job, send its files, launch it, and print its id."""
+    given = {key: value for key, value in locals().items() if key in options.RESOURCES}
+    with open_gateway(context) as gateway:
+        job = _new(gateway, image, name, {**given, **_environment(env or []), **_command(command or [])})
+        _send(job, upload or [])
+        info = job.info if no_launch else job.launch()
+        print_json(info) if as_json else out.print(job.id)
+        if wait or download:
+            _finish(job, download)
+
+
+def _new(gateway: HpcGateway, image: str, name: str | None, given: dict[str, Any]) -> Job:
+    plain = re.sub(r"[^A-Za-z0-9]+", "-", Path(image).stem).strip("-")[:64]
+    return gateway.new_job(name or plain or "job", image, **given)
+
+
+def _command(words: Sequence[str]) -> dict[str, Any]:
+    """One line with blanks or signs in it is for the container's shell; words as typed need none."""
+    if not words:
+        return {}
+    return {"args": words} if len(words) > 1 or _PLAIN_WORD.fullmatch(words[0]) else {"command": words[0]}
+
+
+def _environment(pairs: Sequence[str]) -> dict[str, Any]:
+    for pair in pairs:
+        if "=" not in pair:
+            raise InvalidInput(f"--env {pair!r} is not NAME=VALUE.")
+    return {"environment": dict(pair.split("=", 1) for pair in pairs)}
+
+
+def _send(job: Job, sources: Sequence[Path]) -> None:
+    with TransferBars() as bars:
+        for source in sources:
+            job.upload_folder(source, progress=bars) if source.is_dir() else job.upload(source, progress=bars)
+
+
+def _finish(job: Job, download: Path | None) -> None:
+    """Wait for a job that this command launched; leaving with Ctrl-C leaves it alone."""
+    try:
+        info = wait_shown(job)
+        if download:
+            with TransferBars() as bars:
+                job.download_folder(download, progress=bars)
+    except KeyboardInterrupt:
+        way_back(job)
+        raise typer.Exit(INTERRUPTED) from None
+    raise typer.Exit(exit_code(info))
+
+
+@app.command("ls", epilog="**Examples**\n\n`hpc ls`\n\n`hpc ls --state RUNNING --state QUEUED`\n\n`hpc ls --watch`")
+def list_jobs(
+    context: typer.Context,
+    state: Annotated[list[JobState] | None, typer.Option(case_sensitive=False, help="Only these states.")] = None,
+    search: Annotated[str | None, typer.Option(help="Only with this text in the name.")] = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many.")] = _SHOWN,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Stay, and show changes as they happen.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Your jobs, newest first."""
+    with open_gateway(context) as gateway:
+        jobs = [job.info for job in gateway.jobs(states=state, search=search, limit=limit)]
+        if as_json:
+            print_json(jobs)
+        elif watch:
+            _watch(gateway, jobs, only_these=bool(state or search))
+        else:
+            out.print(jobs_table(jobs) if jobs else "No jobs.")
+
+
+def _watch(gateway: HpcGateway, jobs: Sequence[JobInfo], *, only_these: bool) -> None:
+    shown = {job.id: job for job in jobs}
+    with Live(jobs_table(jobs), console=out, auto_refresh=False) as live, suppress(KeyboardInterrupt):
+        for change in gateway.watch():
+            job = change.job
+            if job.id in shown:
+                shown[job.id] = job
+            elif not only_these:
+                shown = {job.id: job, **shown}
+            live.update(jobs_table(shown.values()), refresh=True)
+
+
+@app.command()
+def show(context: typer.Context, job: JobId, as_json: AsJson = False) -> None:
+    """Everything about one job, and what happened to it."""
+    with open_gateway(context) as gateway:
+        found = find_job(gateway, job)
+        if as_json:
+            print_json(found.info)
+            return
+        out.print(job_table(found.info))
+        out.print()
+        out.print(history_table(found.history()))
+
+
+@app.command(epilog="**Examples**\n\n`hpc logs last -f`\n\n`hpc logs JOB --file results/log.txt`")
+def logs(
+    context: typer.Context,
+    job: JobId,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Stay until the job ends.")] = False,
+    file: Annotated[str | None, typer.Option(help="Another text file of the job than Slurm's output.")] = None,
+) -> None:
+    """What a job writes."""
+    with open_gateway(context) as gateway:
+        found = find_job(gateway, job)
+        if follow or found.info.is_final:
+            for text in found.output(file):
+                sys.stdout.write(text)
+                sys.stdout.flush()
+            return
+        path = file or (f"slurm-{found.info.slurm_job_id}.out" if found.info.slurm_job_id else None)
+        if path is None:
+            err.print(f"Nothing yet: the job is {found.state}.")
+            return
+        _print_file(found, path)
+
+
+def _print_file(job: Job, path: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            fetched = job.download(path, Path(folder, "output"))
+        except FileNotFound:
+            err.print(f"Nothing yet: the job is {job.state}.")
+            return
+        with fetched.local_path.open("rb") as file:
+            while part := file.read(2**20):
+                sys.stdout.buffer.write(part)
+
+
+@app.command()
+def launch(context: typer.Context, jobs: Several, as_json: AsJson = False) -> None:
+    """Submit jobs to Slurm; again does no harm."""
+    with open_gateway(context) as gateway:
+        _report([find_job(gateway, job).launch() for job in jobs], as_json)
+
+
+@app.command()
+def cancel(context: typer.Context, jobs: Several, as_json: AsJson = False) -> None:
+    """Cancel jobs; those that have ended stay as they are."""
+    with open_gateway(context) as gateway:
+        _report([find_job(gateway, job).cancel() for job in jobs], as_json)
+
+
+@app.command()
+def clone(
+    context: typer.Context,
+    job: JobId,
+    no_launch: options.NoLaunch = False,
+    wait: options.Wait = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run a job again, as a new one with the same parameters and inputs; prints the new id."""
+    with open_gateway(context) as gateway:
+        copy = find_job(gateway, job).clone()
+        info = copy.info if no_launch else copy.launch()
+        print_json(info) if as_json else out.print(copy.id)
+        if wait:
+            _finish(copy, None)
+
+
+@app.command(epilog=ENDS_IN_WORDS)
+def wait(context: typer.Context, jobs: Several, as_json: AsJson = False) -> None:
+    """Wait until jobs have ended; ends with the exit code of the first one that did not complete."""
+    ended: list[JobInfo] = []
+    with open_gateway(context) as gateway:
+        for jobid in jobs:
+            job = find_job(gateway, jobid)
+            try:
+                ended.append(wait_shown(job))
+            except KeyboardInterrupt:
+                way_back(job)
+                raise typer.Exit(INTERRUPTED) from None
+    if as_json:
+        print_json(ended)
+    raise typer.Exit(next((code for code in map(exit_code, ended) if code), 0))
+
+
+@app.command()
+def delete(
+    context: typer.Context,
+    jobs: Several,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Delete jobs that have ended or were never launched, with their folders on the cluster."""
+    with open_gateway(context) as gateway:
+        for job in [find_job(gateway, jobid) for jobid in jobs]:
+            if yes or typer.confirm(f"Delete {job.id} ({job.name}) and all its files?", err=True):
+                job.delete()
+
+
+def _report(jobs: Sequence[JobInfo], as_json: bool) -> None:
+    if as_json:
+        print_json(jobs)
+        return
+    for job in jobs:
+        out.print(job.id, state_text(job.state), job.reason or "", markup=False)

@@ -1,0 +1,53 @@
+"""The options of `hpc submit`, each with its words."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Image = Annotated[str, typer.Option(help="Container image: docker://…, oras://…, or a path the site allows.")]
+Command = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="-- COMMAND",
+        help="One quoted line goes to the container's shell; several words run as they are, without one. "
+        "Nothing: the image's own entry point.",
+    ),
+]
+Name = Annotated[str | None, typer.Option(help="Name for people to read.")]
+Upload = Annotated[
+    list[Path] | None, typer.Option("--upload", "-u", exists=True, help="Folder (its content) or file to send first.")
+]
+Partition = Annotated[str | None, typer.Option("--partition", "-p", help="Partition; see `hpc cluster`.")]
+Nodes = Annotated[int | None, typer.Option("--nodes", "-N", help="Nodes.")]
+Tasks = Annotated[int | None, typer.Option("--tasks-per-node", help="Tasks on each node.")]
+Cpus = Annotated[int | None, typer.Option("--cpus-per-task", "-c", help="CPUs of each task.")]
+Memory = Annotated[str | None, typer.Option("--mem", help="Memory on each node, like 500M or 4G.")]
+Gpus = Annotated[int | None, typer.Option("--gpus-per-node", help="GPUs on each node.")]
+Time = Annotated[str | None, typer.Option("--time", "-t", help="Time limit, like 90m, 2h or 1-12:00:00.")]
+Env = Annotated[list[str] | None, typer.Option("--env", "-e", help="NAME=VALUE, set in the container.")]
+OnCluster = Annotated[str | None, typer.Option("--cluster", help="Cluster, where the gateway has several.")]
+NoLaunch = Annotated[bool, typer.Option("--no-launch", help="Only create it and send the files.")]
+Wait = Annotated[bool, typer.Option("--wait", "-w", help="Wait for its end, and end with its exit code.")]
+Download = Annotated[
+    Path | None, typer.Option(file_okay=False, help="Wait, then fetch all its files into this folder.")
+]
+SUBMIT_EXAMPLES = (
+    "**Examples**\n\n"
+    "`hpc submit --image /opt/img/tool.sif --upload inputs/ -- 'tool a.txt > result.txt'`\n\n"
+    "`hpc submit --image docker://python:3.12 -t 2h --mem 8G --wait --download out/ -- python run.py --fast`\n\n"
+    "`id=$(hpc submit --image /opt/img/tool.sif -- hostname) && hpc wait $id`"
+)
+RESOURCES = frozenset(
+    {
+        "partition",
+        "nodes",
+        "tasks_per_node",
+        "cpus_per_task",
+        "memory_per_node",
+        "gpus_per_node",
+        "time_limit",
+        "cluster",
+    }
+)
+"""Those options that have the same name where a job is made."""

@@ -1,0 +1,210 @@
+"""How `hpc` shows things to people: tables, colours, and bars that move while files do."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timezone
+from types import TracebackType
+
+from rich.filesize import decimal
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from gql_gateway.sdk.cli_common import err
+from gql_gateway.sdk.job_types import FileInfo, FileKind, JobChange, JobInfo, JobState
+from gql_gateway.sdk.site_types import Cluster, Heartbeat
+
+_COLOURS = {
+    JobState.CREATED: "bright_black",
+    JobState.LAUNCHING: "cyan",
+    JobState.QUEUED: "yellow",
+    JobState.RUNNING: "bold blue",
+    JobState.SUSPENDED: "magenta",
+    JobState.COMPLETED: "green",
+    JobState.CANCELLED: "bright_black",
+}
+_FAILED = "bold red"
+_BARS_KEPT = 20
+_UTC = timezone.utc  # noqa: UP017 - datetime.UTC begins with Python 3.11
+
+
+def state_text(state: JobState) -> Text:
+    """A state in its colour."""
+    return Text(state.value, _COLOURS.get(state, _FAILED))
+
+
+def jobs_table(jobs: Iterable[JobInfo]) -> Table:
+    """Jobs, one a line."""
+    table = _table("Job", "Name", "State", "Slurm", "Created", "Ran", "Reason")
+    for job in jobs:
+        table.add_row(
+            job.id,
+            Text(job.name),
+            state_text(job.state),
+            job.slurm_job_id or "",
+            _ago(job.created_at),
+            _ran(job),
+            Text(job.reason or "", no_wrap=True, overflow="ellipsis"),
+        )
+    return table
+
+
+def job_table(job: JobInfo) -> Table:
+    """Everything about one job."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bright_black")
+    table.add_column(overflow="fold")
+    for name, value in _facts(job):
+        if value not in {None, ""}:
+            table.add_row(name, value if isinstance(value, Text) else Text(str(value)))
+    return table
+
+
+def _facts(job: JobInfo) -> list[tuple[str, object]]:
+    asked = job.resources
+    memory = None if asked.memory_per_node is None else f"{decimal(asked.memory_per_node)} a node"
+    ended = None if job.exit_code is None else str(job.exit_code)
+    return [
+        ("Job", job.id),
+        ("Name", job.name),
+        ("State", state_text(job.state)),
+        ("Reason", job.reason),
+        ("Exit code", ended),
+        ("Signal", job.signal),
+        ("Slurm", " ".join(filter(None, (job.slurm_job_id, job.native_state)))),
+        ("Cluster", job.cluster),
+        ("Folder", job.folder),
+        ("Image", job.image),
+        ("Command", job.command),
+        ("Arguments", None if job.args is None else " ".join(job.args)),
+        ("Partition", asked.partition),
+        ("Nodes", f"{asked.nodes} x {asked.tasks_per_node} tasks x {asked.cpus_per_task} CPUs"),
+        ("GPUs", asked.gpus_per_node or None),
+        ("Memory", memory),
+        ("Time limit", None if asked.time_limit_seconds is None else _span(asked.time_limit_seconds)),
+        ("Created", _clock(job.created_at)),
+        ("Launched", _clock(job.launched_at)),
+        ("Expected", _clock(job.expected_start_at)),
+        ("Started", _clock(job.started_at)),
+        ("Ended", _clock(job.ended_at)),
+        ("Ran", _ran(job)),
+        ("Confirmed", _clock(job.observed_at)),
+    ]
+
+
+def history_table(changes: Iterable[JobChange]) -> Table:
+    """What happened to a job."""
+    table = _table("When", "State", "Reason")
+    for change in changes:
+        table.add_row(_clock(change.at), state_text(change.state), Text(change.reason or ""))
+    return table
+
+
+def files_table(files: Iterable[FileInfo]) -> Table:
+    """Entries of a folder."""
+    table = _table("Size", "Changed", "Name")
+    table.columns[0].justify = "right"
+    for file in files:
+        folder = file.kind is FileKind.DIRECTORY
+        size = decimal(file.size) if file.kind is FileKind.FILE else file.kind.value.lower()
+        table.add_row(size, _ago(file.modified_at), Text(file.path + "/" * folder, "bold blue" if folder else ""))
+    return table
+
+
+def clusters_table(clusters: Sequence[Cluster]) -> Table:
+    """Clusters and their partitions."""
+    table = _table("Cluster", "Slurm", "Partition", "State", "Time limit", "Nodes idle", "CPUs idle")
+    for cluster in clusters:
+        if not cluster.available:
+            table.add_row(cluster.name, cluster.slurm_version or "", "", Text(cluster.message or "away", _FAILED))
+        for one in cluster.partitions or []:
+            limit = "none" if one.time_limit_seconds is None else _span(one.time_limit_seconds)
+            name = f"{one.name}*" if one.is_default else one.name
+            idle = (f"{one.idle_nodes}/{one.nodes}", f"{one.idle_cpus}/{one.cpus}")
+            table.add_row(cluster.name, cluster.slurm_version or "", name, one.state, limit, *idle)
+    return table
+
+
+def heartbeat_lines(url: str, heartbeat: Heartbeat) -> list[Text]:
+    """Whether the gateway and its clusters work."""
+    lines = [Text.assemble(_tick(heartbeat.ok), f" gateway {heartbeat.version} at {url}")]
+    for cluster in heartbeat.clusters:
+        words = f" cluster {cluster.name}" + (f": {cluster.message}" if cluster.message else "")
+        lines.append(Text.assemble(_tick(cluster.available), words))
+    return lines
+
+
+class TransferBars:
+    """Bars for the files on their way, one each while it moves; silent where nobody looks."""
+
+    def __init__(self) -> None:
+        self._tasks: dict[str, TaskID] = {}
+        self._progress = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            TimeRemainingColumn(),
+            console=err,
+            disable=not err.is_terminal,
+        )
+
+    def __enter__(self) -> "TransferBars":  # noqa: PYI034 - Self begins with Python 3.11
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def __call__(self, path: str, done: int, size: int) -> None:
+        """Show how far one file is; of many, those that have arrived make room."""
+        if path not in self._tasks:
+            self._tasks[path] = self._progress.add_task(path, total=size)
+        shown = done < size or len(self._tasks) <= _BARS_KEPT
+        self._progress.update(self._tasks[path], completed=done, total=size, visible=shown)
+
+
+def _tick(good: bool) -> Text:
+    return Text("✓", "green") if good else Text("✗", _FAILED)
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, no_wrap=column != "Reason")
+    return table
+
+
+def _clock(at: datetime | None) -> str:
+    return at.astimezone().strftime("%Y-%m-%d %H:%M:%S") if at else ""
+
+
+def _ago(at: datetime) -> str:
+    seconds = (datetime.now(_UTC) - at).total_seconds()
+    return _clock(at) if seconds > 86400 * 7 else f"{_span(max(0, seconds))} ago"
+
+
+def _ran(job: JobInfo) -> str:
+    if job.started_at is None:
+        return ""
+    end = job.ended_at or datetime.now(_UTC)
+    return _span((end - job.started_at).total_seconds())
+
+
+def _span(seconds: float) -> str:
+    whole = int(seconds)
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
+        if whole >= size:
+            below = {"d": ("h", 3600), "h": ("m", 60), "m": ("s", 1)}[unit]
+            rest = whole % size // below[1]
+            return f"{whole // size}{unit}" + (f" {rest}{below[0]}" if rest else "")
+    return f"{whole}s"
