@@ -5,6 +5,8 @@ rows included (22.05 to 26.05). So squeue prints columns of fixed width with the
 stands behind a newline in it is shorter than a row. sacct can't cut, but it is asked for exact names only.
 
 A command that failed is no information: every reader raises then, and nothing reads like an empty answer.
+
+The commands are meant to run with SLURM_TIME_FORMAT=%s and LC_ALL=C, and without any other variable that steers them.
 """
 
 import re
@@ -16,9 +18,6 @@ from gql_gateway.cluster import slurm_words as words
 from gql_gateway.core.errors import ClusterTimeout, ClusterUnavailable, SubmitRefused
 from gql_gateway.core.ids import slurm_name
 from gql_gateway.core.states import FINAL, JobState, Observation, Source
-
-ENVIRONMENT = {"LC_ALL": "C", "SLURM_TIME_FORMAT": "%s"}
-"""For every command here; SBATCH_*, SQUEUE_*, SACCT_*, SCANCEL_*, SINFO_* and the job's own SLURM_* must be unset."""
 
 NAMES_PER_SACCT = 100
 
@@ -156,6 +155,9 @@ def _sacct(job_ids: Sequence[str]) -> list[str]:
 
 def read_accounting(answer: Answer, at: datetime) -> list[Observation] | None:
     """What sacct says of our jobs; None where the site keeps no accounts.
+
+    Up to 24.11, sacct shows exit codes from 128 on less 128 (137:0 as 9:0, 128:0 as 0:0); 26.05 and every squeue
+    show them whole. Where there is an end record, its exit code is the better one.
 
     Raises:
         ClusterUnavailable: it cannot be asked now.

@@ -92,6 +92,12 @@ _NO_OUTPUT_FILE = 53
 """ExitCode 0:53: slurmstepd could not open the output file, or enter the folder (seen on 22.05, 24.11, 26.05)."""
 
 _LAST_SIGNAL = 64
+_SHELL_SIGNAL = 128
+_HINTS = {
+    126: ", as where a command can't be executed",
+    127: ", as where a command is not found",
+    255: ", as where the container can't be started: its output says why",
+}
 
 
 def job_state(native: str) -> JobState | None:
@@ -130,7 +136,7 @@ def reason_for_end(native: str, code: int, number: int, owner: str = "") -> str 
         return "Slurm could not open the job's output file or enter its folder."
     if number:
         return f"The job was ended by signal {number}{_signal_name(number)}."
-    return f"The job ended with exit code {code}." if code else "Slurm could not start the job."
+    return f"The job ended with exit code {code}{_hint(code)}." if code else None
 
 
 def reason_for_wait(word: str) -> str | None:
@@ -141,6 +147,12 @@ def reason_for_wait(word: str) -> str | None:
     if _LIMIT.fullmatch(name):
         return f"A limit of the account or its quality of service (QOS) is reached: {name}."
     return name.replace("_", " ") or None
+
+
+def _hint(code: int) -> str:
+    if code > _SHELL_SIGNAL and (name := _signal_name(code - _SHELL_SIGNAL)):
+        return f", as by signal {code - _SHELL_SIGNAL}{name}"
+    return _HINTS.get(code, "")
 
 
 def _signal_name(number: int) -> str:
