@@ -17,8 +17,8 @@ BUSY_SECONDS = 30
 
 _READERS = 4
 _POSTGRESQL = {
-    "pool_size": 5,
-    "max_overflow": 15,
+    "pool_size": 20,
+    "max_overflow": 0,  # a connection beyond the pool would be closed after each use
     "pool_timeout": BUSY_SECONDS,
     "pool_pre_ping": True,  # a connection that died in the pool is noticed before it is used
     "connect_args": {

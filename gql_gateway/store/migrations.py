@@ -6,6 +6,7 @@ Alembic is not asynchronous and reads files, so everything here blocks: call it 
 import io
 from functools import cache
 from pathlib import Path
+from threading import Lock
 
 from alembic.config import Config
 from alembic.script import ScriptDirectory
@@ -14,6 +15,8 @@ from sqlalchemy.engine import make_url
 from alembic import command
 from gql_gateway.store import engines
 
+# Alembic's context is one for the process: two upgrades in two threads took it from each other (1.20.1, KeyError).
+_ONE_AT_A_TIME = Lock()
 _PACKAGE = Path(__file__).parent.parent
 
 
@@ -44,12 +47,14 @@ def upgrade(url: str) -> None:
     if not engines.is_postgresql(url):
         # Commands and environments of jobs are nobody else's business; SQLite gives its side files the same mode.
         Path(make_url(url).database or "").touch(mode=0o600)
-    command.upgrade(_config(url), "head")
+    with _ONE_AT_A_TIME:
+        command.upgrade(_config(url), "head")
 
 
 def downgrade(url: str, revision: str) -> None:
     """Take a database back to a revision; `base` is before the first."""
-    command.downgrade(_config(url), revision)
+    with _ONE_AT_A_TIME:
+        command.downgrade(_config(url), revision)
 
 
 def check(url: str) -> None:
@@ -58,4 +63,5 @@ def check(url: str) -> None:
     Raises:
         alembic.util.CommandError: with the differences; a migration is missing.
     """
-    command.check(_config(url))
+    with _ONE_AT_A_TIME:
+        command.check(_config(url))
