@@ -209,7 +209,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         sub_response.status_code = negotiation.status(result, strict=strict)
         return result
 
-    async def process_result(self, _request: Request, result: ExecutionResult) -> GraphQLHTTPResponse:
+    async def process_result(self, request: Request, result: ExecutionResult) -> GraphQLHTTPResponse:  # noqa: ARG002
         """What is sent for a result."""
         return negotiation.body(result)
 
