@@ -61,6 +61,16 @@ def test_the_environment_wins_and_reaches_into_lists(file: Path) -> None:
     assert settings.clusters[0].host == "login.example.org"
 
 
+def test_a_secret_s_file_takes_the_place_of_the_secret(file: Path) -> None:
+    (file.parent / "dsn").write_text("postgresql+asyncpg://u:p@h/d")
+    file.write_text(FILE + '[store]\nurl = "sqlite+aiosqlite:///a.db"\n')
+    by_file = load(file, {"GQL_GATEWAY__STORE__URL_FILE": "dsn", "GQL_GATEWAY__STORE__URL": ""})
+    assert by_file.store.database == "postgresql+asyncpg://u:p@h/d"
+    file.write_text(FILE + '[store]\nurl_file = "dsn"\n')
+    by_url = load(file, {"GQL_GATEWAY__STORE__URL": "sqlite+aiosqlite:////tmp/b.db"})
+    assert by_url.store.database == "sqlite+aiosqlite:////tmp/b.db"
+
+
 def test_the_environment_alone_is_enough(file: Path) -> None:
     names = {"name": "a", "host": "h", "username": "u", "root": "/r"}
     names |= {"private_key": str(file.parent / "id"), "known_hosts": str(file.parent / "known_hosts")}

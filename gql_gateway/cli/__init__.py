@@ -1,12 +1,14 @@
 """The command line: `gql-gateway serve`, and what an operator needs around it."""
 
+import os
 import sys
 from typing import Annotated
 
 import typer
 
 from gql_gateway import __version__
-from gql_gateway.cli import doctor, server, store, tokens
+from gql_gateway.cli import server, store, tokens
+from gql_gateway.cli.doctor import doctor
 from gql_gateway.core.errors import Fault, GatewayError
 from gql_gateway.settings import SettingsError
 
@@ -22,7 +24,7 @@ app.command()(server.serve)
 app.command()(server.schema)
 app.command()(server.settings)
 app.command()(store.migrate)
-app.command()(doctor.doctor)
+app.command()(doctor)
 app.add_typer(tokens.app, name="token")
 
 
@@ -39,6 +41,8 @@ def gateway(
     ] = False,
 ) -> None:
     """A GraphQL gateway in front of a Slurm cluster."""
+    # The store and its key are nobody else's to read.
+    os.umask(0o077)
 
 
 def main() -> None:

@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Annotated, TypeVar
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from gql_gateway.cli.options import Config, make_ready, settings_of
 from gql_gateway.core.identity import Role
@@ -41,11 +39,13 @@ def create(
 @app.command("list")
 def list_(config: Config = None) -> None:
     """List all tokens, without their secrets."""
-    table = Table("id", "e-mail", "name", "role", "made", "last used", "state")
+    rows = [("ID", "E-MAIL", "ROLE", "MADE", "LAST USED", "STATE", "NAME")]
     for row in _with_tokens(config, ApiTokens.every):
         state = f"revoked {_day(row.revoked_at)}" if row.revoked_at else _until(row.expires_at)
-        table.add_row(row.id, row.email, row.name, row.role, _day(row.created_at), _day(row.last_used_at), state)
-    Console(soft_wrap=True).print(table)
+        rows.append((row.id, row.email, row.role, _day(row.created_at), _day(row.last_used_at), state, row.name))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for cells in rows:
+        typer.echo("  ".join(map(str.ljust, cells, widths)).rstrip())
 
 
 @app.command()

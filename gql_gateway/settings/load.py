@@ -1,7 +1,8 @@
 """Reading the configuration: one TOML file, overridden by environment variables, checked as a whole.
 
 `GQL_GATEWAY__SERVER__PORT=8001` overrides `port` of `[server]`, `GQL_GATEWAY__CLUSTERS__0__HOST` the first cluster's
-`host`; lists are written as JSON there. Relative paths are relative to the file (without one, to the working folder).
+`host`. Lists are written as JSON there, and an empty variable counts as none. Relative paths are relative to the file
+(without one, to the working folder).
 """
 
 import difflib
@@ -55,7 +56,7 @@ def _from_file(file: Path) -> Tree:
 def _from_environment(environ: Mapping[str, str]) -> Tree:
     tree: Tree = {}
     for name in sorted(environ):
-        if name.startswith(PREFIX):
+        if name.startswith(PREFIX) and environ[name]:
             *folders, key = name.removeprefix(PREFIX).lower().split("__")
             branch = tree
             for folder in folders:
@@ -67,12 +68,13 @@ def _from_environment(environ: Mapping[str, str]) -> Tree:
 
 
 def _merge(below: Any, above: Any) -> Any:
-    """`above` over `below`; numbered keys above reach into a list below."""
+    """`above` over `below`; numbered keys above reach into a list below, and `x_file` above takes the place of `x`."""
     if not isinstance(above, dict):
         return above
-    if isinstance(below, list):
-        below = {str(index): item for index, item in enumerate(below)}
-    merged = dict(below) if isinstance(below, dict) else {}
+    if not isinstance(below, dict):
+        below = {str(index): item for index, item in enumerate(below if isinstance(below, list) else ())}
+    replaced = {key.removesuffix("_file") for key in above} | {f"{key}_file" for key in above}
+    merged = {key: value for key, value in below.items() if key in above or key not in replaced}
     return merged | {key: _merge(merged.get(key), value) for key, value in above.items()}
 
 

@@ -70,7 +70,7 @@ class Server(Section):
     @property
     def url(self) -> str:
         """What clients call this server, without a slash at the end."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
+        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.host, self.host)  # noqa: S104 - not what is bound
         return self.public_url or f"http://{host}:{self.port}"
 
     @property

@@ -15,6 +15,8 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from gql_gateway.api.context import Services
+from gql_gateway.api.limits import QueryLimits
+from gql_gateway.api.schema import GatewaySchema
 from gql_gateway.cluster.cluster import Cluster
 from gql_gateway.cluster.config import ClusterConfig
 from gql_gateway.services.changes import Changes
@@ -26,6 +28,7 @@ from gql_gateway.store import keys
 from gql_gateway.store.database import Database
 from gql_gateway.watcher.run import Watcher, WatcherOptions
 from gql_gateway.web.auth import ApiTokens, Authenticator
+from gql_gateway.web.endpoint import EndpointOptions, GraphQLEndpoint
 from gql_gateway.web.errors import HANDLERS
 from gql_gateway.web.files import FileRoutes
 from gql_gateway.web.health import Health
@@ -122,6 +125,18 @@ def _services(
         sign_download=lambda job, path, identity: signer.download_url(job.id, path, identity),
     )
     return services, signer
+
+
+def _endpoint(settings: Settings, services: Services, authenticator: Authenticator, pages: Pages) -> GraphQLEndpoint:
+    limits, server = settings.limits, settings.server
+    weights = QueryLimits(limits.query_depth, limits.query_aliases, limits.query_tokens, limits.query_cost)
+    return GraphQLEndpoint(
+        GatewaySchema(weights, introspection=server.introspection),
+        services,
+        authenticator.authenticate,
+        pages.graphiql if server.graphiql else None,
+        EndpointOptions(request_bytes=limits.request_bytes, allowed_origins=server.allowed_origins),
+    )
 
 
 def _cors(origins: tuple[str, ...]) -> list[Middleware]:

@@ -5,7 +5,11 @@ import sys
 from typing import Literal
 
 import structlog
+from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import Processor
+
+_TALKATIVE = ("asyncssh", "aiosqlite", "asyncio", "alembic")
+"""What these tell at each step, the gateway tells in its own words."""
 
 
 def configure(level: str, form: Literal["auto", "json", "console"]) -> None:
@@ -16,8 +20,6 @@ def configure(level: str, form: Literal["auto", "json", "console"]) -> None:
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    if not people:
-        shared.append(structlog.processors.dict_tracebacks)
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
@@ -27,20 +29,23 @@ def configure(level: str, form: Literal["auto", "json", "console"]) -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
+    rendering = _for_people() if people else _for_machines()
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _renderer(people=people)],
-        )
-    )
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=rendering))
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
-    # asyncssh tells of every channel, uvicorn of every connection: both are in the gateway's own words already.
-    for name in ("asyncssh", "aiosqlite", "asyncio"):
+    for name in _TALKATIVE:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
 
 
-def _renderer(*, people: bool) -> Processor:
-    return structlog.dev.ConsoleRenderer() if people else structlog.processors.JSONRenderer()
+def _for_people() -> list[Processor]:
+    renderer = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    return [structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer]
+
+
+def _for_machines() -> list[Processor]:
+    # Never with local variables, as structlog would have it: a frame below a request holds its token.
+    tracebacks = structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False))
+    renderer = structlog.processors.JSONRenderer(default=str)
+    return [structlog.stdlib.ProcessorFormatter.remove_processors_meta, tracebacks, renderer]
