@@ -58,7 +58,9 @@ class User(Node):
     ) -> "JobConnection":
         """A page of this user's jobs."""
         wanted = window(first=first, after=after, last=last, before=before)
-        return await JobConnection.load(info, wanted, JobFilter(states=given(states), owner_id=self.row.id))
+        # An administrator sees everybody's jobs, anybody else their own.
+        owner_id = self.row.id if info.context.caller.is_admin else None
+        return await JobConnection.load(info, wanted, JobFilter(states=given(states), owner_id=owner_id))
 
 
 @strawberry.type(description="A calculation: a container that runs on a cluster, in a folder of its own.")
@@ -243,7 +245,7 @@ class JobConnection:
     @classmethod
     async def load(cls, info: Info, wanted: Window, filter_: JobFilter) -> "JobConnection":
         """A page of the jobs that the caller may see."""
-        page = await info.context.services.jobs.page(info.context.caller, **asdict(wanted), **asdict(filter_))
+        page = await info.context.services.jobs.page(info.context.caller, **asdict(wanted), **filter_.arguments)
         nodes = [Job.of(row) for row in page.rows]
         edges = [JobEdge(cursor=node.id, node=node) for node in nodes]
         where = PageInfo.around([node.id for node in nodes], has_next=page.has_next, has_previous=page.has_previous)
@@ -261,7 +263,7 @@ class JobConnection:
         return [JobStateCount(state=state, count=counts[state]) for state in JobState if state in counts]
 
     async def _counts(self, info: Info) -> Mapping[JobState, int]:
-        return await info.context.services.jobs.count_by_state(info.context.caller, **asdict(self.filter))
+        return await info.context.services.jobs.count_by_state(info.context.caller, **self.filter.arguments)
 
 
 @strawberry.type(description="An event in a list.")

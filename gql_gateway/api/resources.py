@@ -1,7 +1,7 @@
 """What jobs ask of a cluster, and how many of them are in which state."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import strawberry
@@ -46,3 +46,8 @@ class JobFilter:
     states: Sequence[JobState] | None = None
     search: str | None = None
     owner_id: str | None = None
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The conditions that there are, as `services.jobs` takes them."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
