@@ -22,7 +22,7 @@ from gql_gateway.core.states import FINAL, JobState, Observation, Source
 NAMES_PER_SACCT = 100
 
 _TOKEN = re.compile(r"gw-[0-9a-f]{32}")
-_SECONDS = re.compile(r"[0-9]{1,10}")
+_NUMBER = re.compile(r"[0-9]{1,10}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,8 +196,11 @@ class _Row:
 
     @property
     def exit_and_signal(self) -> tuple[int, int]:
-        match = _STATUS.fullmatch(self.status)
-        return (int(match[1]), int(match[2])) if match else (0, 0)
+        """From `143:0`; 22.05's squeue prints the wait status instead, 36608 for the same."""
+        if match := _STATUS.fullmatch(self.status):
+            return int(match[1]), int(match[2])
+        raw = int(self.status) if _NUMBER.fullmatch(self.status) else 0
+        return raw >> 8 & 0xFF, raw & 0x7F
 
 
 def _observation(row: _Row, source: Source, at: datetime) -> Observation | None:
@@ -232,7 +235,7 @@ def _observation(row: _Row, source: Source, at: datetime) -> Observation | None:
 
 def _time(text: str) -> datetime | None:
     """Seconds since 1970; anything else (`N/A`, `Unknown`, `None`) is no time."""
-    return datetime.fromtimestamp(int(text), UTC) if _SECONDS.fullmatch(text) else None
+    return datetime.fromtimestamp(int(text), UTC) if _NUMBER.fullmatch(text) else None
 
 
 def no_answer(command: str, answer: Answer) -> ClusterUnavailable:

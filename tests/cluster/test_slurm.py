@@ -62,6 +62,13 @@ def test_recorded_rows_are_understood() -> None:
     )
 
 
+def test_the_wait_status_that_22_05_prints_is_understood() -> None:
+    rows = RECORDED.replace("143:0", "36608").replace("0:9  ", "9    ").replace("0:53", "4021").replace("0:0", "0  ")
+    assert [(one.exit_code, one.signal, one.reason) for one in slurm.read_queue(said(rows), NOW)] == [
+        (one.exit_code, one.signal, one.reason) for one in slurm.read_queue(said(RECORDED), NOW)
+    ]
+
+
 def printed(number: int, state: str, name: bytes) -> bytes:
     """A row as squeue prints it: columns filled up, the name cut to its column."""
     head = f"{number:<12}{state:<20}{'0:0':<12}{1795416160:<12}{1795416160:<12}{'N/A':<12}{'None':<44}"
