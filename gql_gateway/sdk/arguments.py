@@ -56,7 +56,7 @@ def job_input(values: Mapping[str, Any]) -> dict[str, Any]:
     given = _renamed(values)
     top: dict[str, Any] = {wire: given.pop(name) for name, wire in _TOP.items() if name in given}
     if environment := given.pop("environment", None):
-        top["environment"] = [{"name": str(name), "value": str(value)} for name, value in environment.items()]
+        top["environment"] = _variables(environment)
     if "args" in top:
         top["args"] = _arguments(top["args"])
     resources = {wire: _resource(name, given.pop(name)) for name, wire in _RESOURCES.items() if name in given}
@@ -80,8 +80,14 @@ def _renamed(values: Mapping[str, Any]) -> dict[str, Any]:
     return given
 
 
-def _arguments(args: Sequence[str]) -> list[str]:
-    if isinstance(args, str):
+def _variables(environment: object) -> list[dict[str, str]]:
+    if not isinstance(environment, Mapping):
+        raise InvalidInput("`environment` is a dict of names and values.", field=("input", "environment"))
+    return [{"name": str(name), "value": str(value)} for name, value in environment.items()]
+
+
+def _arguments(args: object) -> list[str]:
+    if not isinstance(args, Sequence) or isinstance(args, str):
         raise InvalidInput("`args` is a list of words; a line for the shell is `command`.", field=("input", "args"))
     return [str(word) for word in args]
 
@@ -101,15 +107,15 @@ def _whole(name: str, value: Any) -> int:
         raise InvalidInput(f"{name} must be a whole number, not {value!r}.") from None
 
 
-def memory_bytes(value: int | str) -> int:
+def memory_bytes(value: float | str) -> int:
     """Bytes from a number of bytes or text with a unit of 1024.
 
     >>> memory_bytes("4G")
     4294967296
     """
-    if isinstance(value, int):
-        return value
-    if found := _MEMORY.fullmatch(value.strip()):
+    if isinstance(value, (int, float)):
+        return int(value)
+    if isinstance(value, str) and (found := _MEMORY.fullmatch(value.strip())):
         return int(float(found[1]) * _UNITS[found[2].upper()])
     raise InvalidInput(f"{value!r} is no amount of memory.", detail="Write bytes, or 512M, 4G, 1.5T.")
 
@@ -124,7 +130,7 @@ def seconds(value: float | str | timedelta) -> int:
         return round(value.total_seconds())
     if isinstance(value, (int, float)):
         return round(value)
-    text = value.strip().lower()
+    text = value.strip().lower() if isinstance(value, str) else ""
     if found := _UNIT_TIME.fullmatch(text):
         return int(found[1]) * _SECONDS[found[2]]
     if found := _SLURM_TIME.fullmatch(text):

@@ -106,12 +106,12 @@ def main() -> None:
     except errors.GatewayError as error:
         err.print(str(error), style="red", markup=False)
         if isinstance(error, errors.ConfigurationError) or not error.retryable:
-            sys.exit(_code(error))
+            sys.exit(exit_code(error))
         err.print("Nothing is wrong with the command: try it again later.")
-        sys.exit(_code(error))
+        sys.exit(exit_code(error))
 
 
-def _code(error: errors.GatewayError) -> int:
+def exit_code(error: errors.GatewayError) -> int:
     for kind, code in _ENDS:
         if isinstance(error, kind):
             return code

@@ -52,7 +52,7 @@ def submit(
     """Create a job, send its files, launch it, and print its id."""
     given = {key: value for key, value in locals().items() if key in options.RESOURCES}
     with open_gateway(context) as gateway:
-        job = _new(gateway, image, name, {**given, **_environment(env or []), **_command(command or [])})
+        job = _new(gateway, image, name, {**given, **_environment(env or []), **command_of(command or [])})
         _send(job, upload or [])
         info = job.info if no_launch else job.launch()
         print_json(info) if as_json else out.print(job.id)
@@ -65,8 +65,8 @@ def _new(gateway: HpcGateway, image: str, name: str | None, given: dict[str, Any
     return gateway.new_job(name or plain or "job", image, **given)
 
 
-def _command(words: Sequence[str]) -> dict[str, Any]:
-    """One line with blanks or signs in it is for the container's shell; words as typed need none."""
+def command_of(words: Sequence[str]) -> dict[str, Any]:
+    """What a job runs: one line with blanks or signs in it is for the container's shell; words as typed need none."""
     if not words:
         return {}
     return {"args": words} if len(words) > 1 or _PLAIN_WORD.fullmatch(words[0]) else {"command": words[0]}

@@ -16,7 +16,7 @@ class Connection:
         self.url = find_url(url)
         self.patience = patience
         self.wire = Wire(self.url, token if callable(token) else find_token(token), timeout)
-        self._http = httpx.AsyncClient(timeout=timeout, headers={"User-Agent": HEADERS["User-Agent"]})
+        self._http = httpx.AsyncClient(timeout=timeout, headers=HEADERS)
         self.files = Files(self.wire, Uploader(self._http, patience), Downloader(self._http, patience))
 
     async def close(self) -> None:

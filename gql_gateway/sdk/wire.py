@@ -32,7 +32,7 @@ _UNREAD_MESSAGES = 64
 _SIGN_IN = frozenset({4401, 4403})
 _TEMPORARY = frozenset({502, 503, 504})
 _FAILURES = (TransportError, asyncio.TimeoutError)  # two classes for a timeout in Python 3.10
-HEADERS = {"User-Agent": f"gql-gateway-sdk/{__version__}", "Apollo-Require-Preflight": "true"}
+HEADERS = {"User-Agent": f"gql-gateway-sdk/{__version__}"}
 
 Token = str | Callable[[], str] | None
 
