@@ -5,6 +5,7 @@ import dataclasses
 import os
 import signal
 import sys
+from typing import NoReturn
 
 from slurm_site import SiteError, SiteOptions, SlurmSite, build, host, instances
 from slurm_site.options import RELEASES
@@ -55,12 +56,11 @@ def status() -> int:
     return 0
 
 
-def shell(slot: int | None, command: list[str]) -> int:
+def shell(slot: int | None, command: list[str]) -> NoReturn:
     """Become a root shell (or a command) inside a running site."""
     sites = dict(instances.running())
     if not sites or slot not in {None, *sites}:
-        say("no such site is running: python3 -m slurm_site up")
-        return 1
+        raise SiteError("no such site is running: python3 -m slurm_site up")
     notes = sites[max(sites) if slot is None else slot]
     terminal = {"TERM": os.environ.get("TERM", "dumb"), "HOME": "/root"}
     argv = inside(notes["pid"], command or ["bash"])
@@ -100,7 +100,7 @@ def main() -> int:
     verb = arguments.pop("verb")
     try:
         if verb == "shell":
-            return shell(arguments["slot"], arguments["command"])
+            shell(arguments["slot"], arguments["command"])
         if verb == "status":
             return status()
         options = SiteOptions(**arguments)

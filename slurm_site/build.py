@@ -93,7 +93,9 @@ class Builder:
         (etc / "apt/apt.conf.d/90host").write_text(host.apt_settings())
         (etc / "apt/apt.conf.d/91site").write_text('Acquire::Languages "none";\n')
         (etc / "apt/preferences.d/site").write_text(recipe.apt_preferences(self.debian))
-        (etc / "dpkg/dpkg.cfg.d/site").write_text("force-unsafe-io\npath-exclude=/usr/share/man/*\npath-exclude=/usr/share/doc/*\n")
+        (etc / "dpkg/dpkg.cfg.d/site").write_text(
+            "force-unsafe-io\npath-exclude=/usr/share/man/*\npath-exclude=/usr/share/doc/*\n"
+        )
         (etc / "mysql/conf.d").mkdir(parents=True)
         (etc / "mysql/conf.d/site.cnf").write_text(recipe.MARIADB)
         refuse = self.root / "usr/sbin/policy-rc.d"  # no daemon starts while packages are installed

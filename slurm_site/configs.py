@@ -38,23 +38,25 @@ class Ports:
 
 
 def slurm_conf(options: SiteOptions, ports: Ports) -> str:
-    return "\n".join([
-        "ClusterName=site",
-        "SlurmctldHost=login(127.0.0.1)",
-        f"SlurmctldPort={ports.slurmctld}",
-        "CommunicationParameters=NoCtldInAddrAny,NoInAddrAny",
-        "SlurmUser=slurm",
-        "AuthType=auth/munge",
-        "StateSaveLocation=/var/spool/slurmctld",
-        "SlurmdSpoolDir=/var/spool/slurmd/%n",
-        "SlurmctldPidFile=/run/slurm/slurmctld.pid",
-        "SlurmdPidFile=/run/slurm/slurmd.%n.pid",
-        "MailProg=/bin/true",
-        *_behaviour(options),
-        *_accounting(options, ports),
-        *_nodes(ports),
-        "",
-    ])
+    return "\n".join(
+        [
+            "ClusterName=site",
+            "SlurmctldHost=login(127.0.0.1)",
+            f"SlurmctldPort={ports.slurmctld}",
+            "CommunicationParameters=NoCtldInAddrAny,NoInAddrAny",
+            "SlurmUser=slurm",
+            "AuthType=auth/munge",
+            "StateSaveLocation=/var/spool/slurmctld",
+            "SlurmdSpoolDir=/var/spool/slurmd/%n",
+            "SlurmctldPidFile=/run/slurm/slurmctld.pid",
+            "SlurmdPidFile=/run/slurm/slurmd.%n.pid",
+            "MailProg=/bin/true",
+            *_behaviour(options),
+            *_accounting(options, ports),
+            *_nodes(ports),
+            "",
+        ]
+    )
 
 
 def _behaviour(options: SiteOptions) -> list[str]:
@@ -120,37 +122,41 @@ def gres_conf() -> str:
 
 
 def slurmdbd_conf(ports: Ports) -> str:
-    return "\n".join([
-        "DbdHost=localhost",
-        "DbdAddr=127.0.0.1",
-        f"DbdPort={ports.slurmdbd}",
-        "SlurmUser=slurm",
-        "AuthType=auth/munge",
-        "PidFile=/run/slurm/slurmdbd.pid",
-        "StorageType=accounting_storage/mysql",
-        "StorageHost=localhost",
-        "StorageUser=slurm",
-        "StorageLoc=slurm_acct_db",
-        "CommunicationParameters=NoInAddrAny",
-        "",
-    ])
+    return "\n".join(
+        [
+            "DbdHost=localhost",
+            "DbdAddr=127.0.0.1",
+            f"DbdPort={ports.slurmdbd}",
+            "SlurmUser=slurm",
+            "AuthType=auth/munge",
+            "PidFile=/run/slurm/slurmdbd.pid",
+            "StorageType=accounting_storage/mysql",
+            "StorageHost=localhost",
+            "StorageUser=slurm",
+            "StorageLoc=slurm_acct_db",
+            "CommunicationParameters=NoInAddrAny",
+            "",
+        ]
+    )
 
 
 def sshd_config(options: SiteOptions, ports: Ports) -> str:
-    return "\n".join([
-        f"Port {ports.sshd}",
-        "ListenAddress 127.0.0.1",
-        "HostKey /etc/ssh/ssh_host_ed25519_key",
-        "PidFile none",
-        "UsePAM no",
-        "PasswordAuthentication no",
-        "KbdInteractiveAuthentication no",
-        "UseDNS no",
-        f"MaxSessions {options.max_sessions}",
-        f"SetEnv LANG={options.locale}",
-        "Subsystem sftp /usr/lib/openssh/sftp-server",
-        "",
-    ])
+    return "\n".join(
+        [
+            f"Port {ports.sshd}",
+            "ListenAddress 127.0.0.1",
+            "HostKey /etc/ssh/ssh_host_ed25519_key",
+            "PidFile none",
+            "UsePAM no",
+            "PasswordAuthentication no",
+            "KbdInteractiveAuthentication no",
+            "UseDNS no",
+            f"MaxSessions {options.max_sessions}",
+            f"SetEnv LANG={options.locale}",
+            "Subsystem sftp /usr/lib/openssh/sftp-server",
+            "",
+        ]
+    )
 
 
 def shell_startup(options: SiteOptions) -> str:

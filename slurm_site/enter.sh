@@ -1,9 +1,9 @@
 #!/bin/sh
 # The first process of a site's namespaces: mounts its file system, makes it the root and becomes its init.
 # A plain chroot won't do: processes in one may not make user namespaces, which Apptainer needs.
-# usage: enter.sh ROOTFS INSTANCE|"" SCRATCH_SIZE|"" ; standard input and output are init's control channel.
+# usage: enter.sh INIT ROOTFS INSTANCE|"" SCRATCH_SIZE|""; standard input and output are init's control channel.
 set -eu
-rootfs=$1 instance=$2 scratch_size=$3
+init=$1 rootfs=$2 instance=$3 scratch_size=$4
 read -r host_pid _ </proc/self/stat  # this shell's: the old /proc still counts as the host does
 export host_pid
 mount --make-rprivate /
@@ -36,6 +36,7 @@ ln -s /proc/self/fd/1 dev/stdout
 ln -s /proc/self/fd/2 dev/stderr
 [ ! -e /etc/resolv.conf ] || cp -L /etc/resolv.conf etc/resolv.conf
 hostname login
+cp "$init" run/init.py
 
 pivot_root . mnt
-exec chroot . /bin/sh -c 'umount -l /mnt && exec python3 -I -S -u -c "$1"' init "$INIT_PROGRAM"
+exec chroot . /bin/sh -c 'umount -l /mnt && exec python3 -I -S -u /run/init.py'

@@ -1,7 +1,7 @@
 """The site's process 1: writes its files, starts its daemons, reaps orphans, obeys its owner and ends with it.
 
-It is sent as text and runs on the site's own python3-minimal: only modules that are in there. Standard input brings one
-JSON request a line and ends when the owner is gone; standard output takes one JSON answer a line.
+It is copied into the site and runs on the site's own python3-minimal: only modules that are in there. Standard input
+brings one JSON request a line and ends when the owner is gone; standard output takes one JSON answer a line.
 """
 
 import json
@@ -13,18 +13,18 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
-LOGS = "/var/log/site"
+LOGS = Path("/var/log/site")
 PATIENCE = 30.0
 """Seconds that a daemon may take to answer, or to end when told to; a busy machine needs some."""
 
 
-def write_file(path: str, text: str, mode: int) -> None:
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(text)
-    os.chmod(path, mode)
+def write_file(path: Path, text: str, mode: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    path.chmod(mode)
 
 
 def wait_for(reached: Callable[[], bool], what: str, seconds: float = PATIENCE) -> None:
@@ -50,12 +50,13 @@ class Daemon:
         self.name, self.argv, self.listens, self.environment = name, argv, listens, environment
         self.pid: int | None = None
         self.ended: int | None = None
+        self.told_to_end = False
 
     def spawn(self) -> None:
         log = (os.POSIX_SPAWN_OPEN, 1, f"{LOGS}/{self.name}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         null = (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0)
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])  # it must not be reaped before its pid is known
-        self.ended = None
+        self.ended, self.told_to_end = None, False
         self.pid = os.posix_spawn(
             self.argv[0],
             self.argv,
@@ -70,14 +71,14 @@ class Daemon:
     def wait_listening(self) -> None:
         def listening() -> bool:
             if self.pid is None:
-                raise RuntimeError(f"{self.name} ended with status {self.ended}: {self.last_words()}")
+                raise RuntimeError(self.obituary())
             return accepts(self.listens)
 
         wait_for(listening, f"{self.name}'s start")
 
-    def last_words(self) -> str:
-        with open(f"{LOGS}/{self.name}.log", encoding="utf-8", errors="replace") as log:
-            return "".join(log.readlines()[-8:])
+    def obituary(self) -> str:
+        log = (LOGS / f"{self.name}.log").read_text(encoding="utf-8", errors="replace")
+        return f"{self.name} ended with status {self.ended}: " + "\n".join(log.splitlines()[-8:])
 
     def kill(self, number: int) -> None:
         if self.pid is None:
@@ -88,6 +89,7 @@ class Daemon:
         pid = self.pid
         if pid is None:
             return
+        self.told_to_end = True
         os.kill(pid, number)
         with suppress(ProcessLookupError):  # it may be gone already; a frozen one has to wake up to end
             os.kill(pid, signal.SIGCONT)
@@ -110,7 +112,7 @@ class Site:
 
     def boot(self, waves: list[list[dict[str, Any]]]) -> None:
         """Start wave after wave; the daemons of one wave start side by side."""
-        os.makedirs(LOGS, exist_ok=True)
+        LOGS.mkdir(parents=True, exist_ok=True)
         for wave in waves:
             daemons = [Daemon(**fields) for fields in wave]
             self.daemons |= {daemon.name: daemon for daemon in daemons}
@@ -131,8 +133,9 @@ class Site:
     def kill(self, name: str, number: int) -> None:
         self.daemons[name].kill(number)
 
-    def status(self) -> dict[str, int | None]:
-        return {name: daemon.pid for name, daemon in self.daemons.items()}
+    def failures(self) -> list[str]:
+        """Of daemons that ended without being told to: what they said."""
+        return [daemon.obituary() for daemon in self.daemons.values() if daemon.pid is None and not daemon.told_to_end]
 
     def kill_sessions(self, number: int) -> list[int]:
         """Signal every sshd process but the listener, and say which."""
@@ -147,17 +150,17 @@ def ssh_processes() -> list[int]:
     """Of the listener and of every session; OpenSSH 9.8 and later have programs of their own for sessions."""
     names = {"sshd", "sshd-session", "sshd-auth"}
     found = []
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        with suppress(FileNotFoundError, ProcessLookupError), open(f"/proc/{pid}/comm", encoding="utf-8") as comm:
-            if comm.read().strip() in names:
-                found.append(int(pid))
+    for comm in Path("/proc").glob("[0-9]*/comm"):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            if comm.read_text(encoding="utf-8").strip() in names:
+                found.append(int(comm.parent.name))
     return found
 
 
 def prepare(files: list[tuple[str, str, int]], commands: list[list[str]]) -> None:
     """Before the first daemon, while nobody reaps."""
     for path, text, mode in files:
-        write_file(path, text, mode)
+        write_file(Path(path), text, mode)
     for command in commands:
         subprocess.run(command, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 
@@ -170,11 +173,11 @@ def serve() -> None:
         verb = request.pop("do")
         try:
             if verb == "prepare":
-                result: Any = prepare(**request)
+                method: Callable[..., Any] = prepare
             else:
                 site = site or Site()
-                result = getattr(site, verb)(**request)
-            answer = {"result": result}
+                method = getattr(site, verb)
+            answer = {"result": method(**request)}
         except Exception as error:  # noqa: BLE001 - process 1 must not end: the owner is told instead
             answer = {"error": f"{type(error).__name__}: {error}"}
         print(json.dumps(answer), flush=True)

@@ -69,7 +69,9 @@ def waves(options: SiteOptions, ports: Ports) -> list[list[dict[str, object]]]:
     as_munge = "/usr/bin/setpriv --reuid=munge --regid=munge --init-groups"
     munged = daemon("munged", f"{as_munge} /usr/sbin/munged --foreground", "/run/munge/munge.socket.2")
     sshd = daemon("sshd", "/usr/sbin/sshd -D -e", ports.sshd)
-    mariadbd = daemon("mariadbd", f"/usr/sbin/mariadbd --user=mysql --socket={MYSQL_SOCKET} --pid-file={MYSQL_PID}", MYSQL_SOCKET)
+    mariadbd = daemon(
+        "mariadbd", f"/usr/sbin/mariadbd --user=mysql --socket={MYSQL_SOCKET} --pid-file={MYSQL_PID}", MYSQL_SOCKET
+    )
     slurmdbd = daemon("slurmdbd", "/usr/sbin/slurmdbd -D", ports.slurmdbd)
     slurmctld = daemon("slurmctld", "/usr/sbin/slurmctld -D", ports.slurmctld)
     slurmds = [daemon(f"slurmd:{node}", f"/usr/sbin/slurmd -D -N {node}", ports.slurmd(node)) for node in NODES]

@@ -23,15 +23,24 @@ class SiteProcess:
     mounts included, ends with it.
     """
 
-    def __init__(self, rootfs: Path, instance: Path | None = None, scratch_size: str | None = None, lock: int = -1) -> None:
+    def __init__(
+        self, rootfs: Path, instance: Path | None = None, scratch_size: str | None = None, lock: int = -1
+    ) -> None:
         """Over a writable layer in `instance`, or right on `rootfs`; process 1 keeps the `lock` descriptor open."""
-        enter = ["sh", str(HERE / "enter.sh"), str(rootfs), str(instance or ""), scratch_size or ""]
+        enter = [
+            "sh",
+            str(HERE / "enter.sh"),
+            str(HERE / "init.py"),
+            str(rootfs),
+            str(instance or ""),
+            scratch_size or "",
+        ]
         self._unshare = subprocess.Popen(
             ["unshare", "--pid", "--fork", "--kill-child=KILL", "--mount", "--uts", "--ipc", *enter],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=CLEAN | {"INIT_PROGRAM": (HERE / "init.py").read_text(encoding="utf-8")},
+            env=CLEAN,
             start_new_session=True,  # Ctrl-C at a terminal is the owner's
             pass_fds=[lock] if lock >= 0 else [],
         )
@@ -61,7 +70,13 @@ class SiteProcess:
         return Path(f"/proc/{self.pid}/root")
 
     def run(
-        self, argv: list[str], *, user: str = "root", input: str | None = None, check: bool = True, timeout: float = 30  # noqa: A002 - the name that subprocess.run has
+        self,
+        argv: list[str],
+        *,
+        user: str = "root",
+        input: str | None = None,  # noqa: A002 - the name that subprocess.run has
+        check: bool = True,
+        timeout: float = 30,
     ) -> subprocess.CompletedProcess[str]:
         """Run `argv` inside, in `user`'s home and without this process's environment.
 

@@ -1,10 +1,8 @@
-"""What is in a site's root filesystem: packages, accounts, container images, accounting records. A change here makes a
-new one: its name carries this file's hash.
-"""
+"""What is in a site's root filesystem: packages, accounts, images, accounting records. A change makes a new one."""
 
 import hashlib
+import json
 import platform
-from pathlib import Path
 
 from slurm_site.options import PERSONS, SCRATCH, SERVICE_ACCOUNT, Debian
 
@@ -80,7 +78,7 @@ SQL
 
 IMAGES = """
 cd "$(mktemp -d)"
-mkdir -p busybox/bin busybox/etc busybox/usr/bin busybox/tmp busybox/var/tmp busybox/proc busybox/sys busybox/dev busybox/root
+for folder in bin etc usr/bin tmp var/tmp proc sys dev root; do mkdir -p busybox/$folder; done
 echo 'root:x:0:0:root:/root:/bin/sh' >busybox/etc/passwd
 echo 'root:x:0:' >busybox/etc/group
 cp -a busybox noshell
@@ -101,7 +99,7 @@ chmod 755 */.singularity.d/runscript
 for image in busybox entry noshell; do apptainer --silent build /opt/img/$image.sif $image; done
 rm -rf "$PWD" /root/.apptainer
 """
-"""Run in the booted root: busybox with all its applets, an entry point that shows what it got, an image without shell."""
+"""Run in the booted root: busybox whole, an entry point that shows what it was given, and an image without a shell."""
 
 RECORDS = f"""
 until sacctmgr --noheader show cluster | grep -q site; do sleep 0.1; done  # slurmctld registers it a moment after start
@@ -112,5 +110,7 @@ sacctmgr -i add user {",".join([SERVICE_ACCOUNT, *PERSONS])} Account=lab
 
 
 def name(debian: Debian) -> str:
-    """Of the root filesystem's folder: the release and what it was made from."""
-    return f"{debian}-{platform.machine()}-{hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:12]}"
+    """Of the root filesystem's folder: the release, and a hash of all that it is made from."""
+    ingredients = [packages(debian), GUESTS[debian], apt_preferences(debian), MARIADB, SETUP, IMAGES, RECORDS]
+    digest = hashlib.sha256(json.dumps(ingredients).encode()).hexdigest()
+    return f"{debian}-{platform.machine()}-{digest[:12]}"

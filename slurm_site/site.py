@@ -25,7 +25,10 @@ class SlurmSite:
     image = IMAGE
 
     def __init__(self, options: SiteOptions | None = None) -> None:
-        """Boot it in two to three seconds; the first time ever, build it first (SiteError says what stands in the way)."""
+        """Boot it, in about a second; the very first time build it, in about one minute.
+
+        SiteError says what stands in the way.
+        """
         self.options = options or SiteOptions()
         lower = build.ensure(self.options.debian)
         if reasons := host.obstacles(self.options.debian, built=True):
@@ -34,9 +37,7 @@ class SlurmSite:
         self.private_key = self._instance.folder / "id_ed25519"
         self.known_hosts = self._instance.folder / "known_hosts"
         try:
-            self._process = SiteProcess(
-                lower, self._instance.folder, self.options.scratch_size, self._instance.lock
-            )
+            self._process = SiteProcess(lower, self._instance.folder, self.options.scratch_size, self._instance.lock)
         except BaseException:
             self._instance.release()
             raise
@@ -78,7 +79,13 @@ class SlurmSite:
         return self._process.root
 
     def run(
-        self, argv: list[str], *, user: str = "root", input: str | None = None, check: bool = True, timeout: float = 30  # noqa: A002 - the name that subprocess.run has
+        self,
+        argv: list[str],
+        *,
+        user: str = "root",
+        input: str | None = None,  # noqa: A002 - the name that subprocess.run has
+        check: bool = True,
+        timeout: float = 30,
     ) -> subprocess.CompletedProcess[str]:
         """Run `argv` inside, in `user`'s home; killed after `timeout` seconds."""
         return self._process.run(argv, user=user, input=input, check=check, timeout=timeout)
@@ -92,6 +99,8 @@ class SlurmSite:
             time.sleep(0.05)
 
     def _missing(self) -> str | None:
+        if failures := self._process.request("failures"):
+            raise SiteError("\n".join(failures))
         nodes = self.run(["sinfo", "--noheader", "--Node", "--partition=debug", "--format=%T"], check=False)
         up = [state for state in nodes.stdout.split() if state in {"idle", "mixed", "allocated", "completing"}]
         if len(up) < len(NODES):
@@ -106,7 +115,7 @@ class SlurmSite:
         self._process.request("start", name=daemon)
 
     def stop(self, daemon: str, *, signal: int = signal.SIGTERM, sessions: bool = False) -> None:
-        """End a daemon and wait until it is gone. sshd leaves its open sessions, unless `sessions` says to drop them."""
+        """End a daemon and wait until it is gone. sshd leaves its sessions, unless `sessions` says to drop them too."""
         self._process.request("stop", name=daemon, number=signal)
         if sessions:
             self.kill_ssh_sessions()
