@@ -60,11 +60,12 @@ class GatewayProcess:
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / "gateway.log"
         self.config = folder / "gateway.toml"
-        store = store or f"sqlite+aiosqlite:///{folder}/gateway.db"
-        text = CONFIG.format(port=self.port, store=store, more=more, name=name, site=site, cluster=cluster)
+        self.store = store or f"sqlite+aiosqlite:///{folder}/gateway.db"
+        text = CONFIG.format(port=self.port, store=self.store, more=more, name=name, site=site, cluster=cluster)
         self.config.write_text(text)
         self._process: subprocess.Popen[bytes] | None = None
-        self._run("migrate")
+        if store:  # an SQLite store of its own is migrated by whoever opens it first
+            self._run("migrate")
 
     def __enter__(self) -> Self:
         self.start()

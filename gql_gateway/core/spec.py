@@ -34,7 +34,7 @@ class Resources(_Strict):
     nodes: Annotated[int, Field(ge=1, le=10_000)] = 1
     tasks_per_node: Annotated[int, Field(ge=1, le=4096)] = 1
     cpus_per_task: Annotated[int, Field(ge=1, le=4096)] = 1
-    memory_per_node: Annotated[int, Field(ge=MIB, le=64 * 1024**4)] | None = None
+    memory_per_node: Annotated[int, Field(ge=MIB, le=2**53 - 1)] | None = None
     gpus_per_node: Annotated[int, Field(ge=0, le=64)] = 0
     time_limit_seconds: Annotated[int, Field(ge=1, le=366 * 86400)] | None = None
     account: _SlurmWord | None = None

@@ -5,6 +5,7 @@ outside any transaction, a verdict (verdict.py), and a write that fails quietly 
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import structlog
@@ -105,11 +106,20 @@ class Observer:
                 if _tells_nothing_new(job, seen):
                     same.append(job.id)
                 else:
-                    await self._recorder.record(job, seen)
+                    await self._recorder.record(job, await self._with_canceller(job, seen))
         if same:
             at = listed[same[0]].observed_at
             async with self._database.transaction() as session:
                 await jobs.confirm(session, same, at=at, source=Source.SQUEUE)
+
+    async def _with_canceller(self, job: Job, seen: Observation) -> Observation:
+        """The observation, with accounting's word on who cancelled a job that nobody cancelled here."""
+        if seen.state is not JobState.CANCELLED or job.cancel_requested_at:
+            return seen
+        accounts, _ = await self._accounts([job])
+        found = verdict.chosen(job, [one for one in accounts if one.slurm_job_id == seen.slurm_job_id])
+        told = found.reason if found and found.state is JobState.CANCELLED else None
+        return replace(seen, reason=told or "Cancelled on the cluster, not through the gateway.")
 
     async def _cancel_twins(self, job: Job, queue: Sequence[Observation], kept: Observation) -> None:
         for twin in verdict.twins(job, queue, kept):

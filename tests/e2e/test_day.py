@@ -55,10 +55,10 @@ def test_args_run_without_a_shell(alice: Client) -> None:
 
 def test_neither_runs_the_images_entry_point(alice: Client) -> None:
     job = alice.create_job(
-        None, image="/opt/img/entry.sif", environment=[{"name": "GREETING", "value": "a,b \"c\" $(d)\n'e'"}]
+        None, image="/opt/img/entry.sif", environment=[{"name": "GREETING", "value": "a,b \"c\" $(d) 'e'"}]
     )
     alice.launch(job["id"])
-    assert "GREETING=a,b \"c\" $(d)\n'e'" in alice.output(alice.wait_final(job["id"]))
+    assert "GREETING=a,b \"c\" $(d) 'e'" in alice.output(alice.wait_final(job["id"]))
 
 
 def test_an_exit_status_is_the_jobs_end(alice: Client) -> None:
@@ -84,7 +84,7 @@ def test_an_administrators_scancel_is_a_cancel(alice: Client, site: SlurmSite) -
     site.run(["scancel", slurm])
     ended = alice.wait_final(job["id"])
     assert ended["state"] == "CANCELLED"
-    assert "alice" not in ended["reason"]
+    assert ended["reason"] == "Cancelled on the cluster by an administrator (user id 0)."
 
 
 def test_a_node_that_goes_down(alice: Client, site: SlurmSite) -> None:
