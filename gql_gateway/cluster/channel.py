@@ -95,6 +95,7 @@ async def greet(process: Process, config: ClusterConfig) -> None:
         raise ClusterUnavailable("The gateway's agent did not start.", await _last_words(process, error)) from error
     if hello.header.get("protocol") != PROTOCOL:
         raise ClusterUnavailable("The login node runs an agent of another version of the gateway.")
+    log.debug("agent started", cluster=config.name, python=hello.header.get("python"))
 
 
 async def _last_words(process: Process, error: Exception) -> str:

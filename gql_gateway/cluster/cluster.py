@@ -50,8 +50,8 @@ class Cluster:
     """
 
     def __init__(self, config: ClusterConfig, observe: Observer = _observe_nothing) -> None:
-        door = Door()
         self.config = config
+        self._door = door = Door()
         self._control = Remote(Lane(config, "control", door), config, observe)
         self._polling = Remote(Lane(config, "polling", door), config, observe)
         self._bulk = [Lane(config, f"bulk-{number}", door) for number in range(1, config.bulk_connections + 1)]
@@ -73,6 +73,8 @@ class Cluster:
 
     async def close(self) -> None:
         """Close every connection; what runs there ends."""
+        self._door.shut()
+        await self._follows.close()
         closing = [self._control.close(), self._polling.close(), *(lane.close() for lane in self._bulk)]
         await asyncio.gather(*closing)
 

@@ -6,7 +6,7 @@ offset at its own pace, so a slow one costs itself a question and nobody memory.
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 
 from gql_gateway.cluster.channel import Reply
 from gql_gateway.cluster.config import ClusterConfig
@@ -127,6 +127,13 @@ class Follows:
                 if self._shared.get(parts, (None, None))[0] is shared:
                     del self._shared[parts]
 
+    async def close(self) -> None:
+        """End every follow; who watches is told so."""
+        for shared, task in self._shared.values():
+            task.cancel()
+            shared.failed(ClusterUnavailable("The gateway is shutting down."))
+        await asyncio.gather(*(task for _, task in self._shared.values()), return_exceptions=True)
+
     async def _keep(self, parts: tuple[str, ...], shared: Shared) -> None:
         """Follow, and again after each lost connection, until the file itself is the reason not to."""
         wait = FIRST_WAIT
@@ -141,7 +148,7 @@ class Follows:
                 shared.failed(refused)
                 return
 
-    async def notices(self) -> AsyncIterator[str]:
+    async def notices(self) -> AsyncGenerator[str]:
         """Lines that run.sh appends to the notice file from now on. Hints: some may be lost with a connection."""
         parts = tuple(NOTICES)
         wait = FIRST_WAIT
@@ -149,14 +156,15 @@ class Follows:
             try:
                 where = {"root": self._config.root, "parts": NOTICES}
                 await self._remote.call("notices", where, seconds=self._config.file_timeout)
-                async for line in self._lines(parts):
-                    wait = FIRST_WAIT
-                    yield line
+                async with aclosing(self._lines(parts)) as lines:
+                    async for line in lines:
+                        wait = FIRST_WAIT
+                        yield line
             except Refused:
                 wait = min(LONGEST_WAIT, wait * 2)
                 await asyncio.sleep(wait)
 
-    async def _lines(self, parts: tuple[str, ...]) -> AsyncIterator[str]:
+    async def _lines(self, parts: tuple[str, ...]) -> AsyncGenerator[str]:
         """Whole lines behind the file's present end."""
         async with self._watch(parts) as shared:
             changed = shared.changed
@@ -164,10 +172,11 @@ class Follows:
                 await changed.wait()
                 changed = shared.changed
             held = b""
-            async for _, data in self.follow(parts, shared.size, None):
-                *lines, held = (held + data).split(b"\n")
-                for line in lines:
-                    yield line.decode(errors="replace")
+            async with aclosing(self.follow(parts, shared.size, None)) as news:
+                async for _, data in news:
+                    *lines, held = (held + data).split(b"\n")
+                    for line in lines:
+                        yield line.decode(errors="replace")
 
 
 async def _first(changed: asyncio.Event, until: asyncio.Event | None) -> None:

@@ -48,15 +48,18 @@ class Remote:
             ClusterTimeout: it may or may not have been done.
             Refused: what the agent says.
         """
-        started, outcome = monotonic(), "ok"
+        started, outcome = monotonic(), "broken off"
         try:
             try:
-                return await (await self._ready()).request(op, fields, seconds=seconds, body=body)
+                reply = await (await self._ready()).request(op, fields, seconds=seconds, body=body)
             except ConnectionGone:
-                return await self._once_more(op, fields, again, seconds=seconds, body=body)
+                reply = await self._once_more(op, fields, again, seconds=seconds, body=body)
         except Refused as refused:
             outcome = refused.code.value
             raise
+        else:
+            outcome = "ok"
+            return reply
         finally:
             self._record(name or op, monotonic() - started, outcome)
 

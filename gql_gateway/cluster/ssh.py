@@ -11,6 +11,7 @@ import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from math import inf
 from time import monotonic
 
 import asyncssh
@@ -27,7 +28,7 @@ CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "chacha20-poly130
 WINDOW = 8 * 2**20
 KEEPALIVES = 3
 CHANNEL_TRIES = 8
-LONGEST_WAIT = 60.0
+LONGEST_WAIT = 15.0
 WAIT_AFTER_REFUSAL = 30.0
 
 Process = asyncssh.SSHClientProcess[bytes]
@@ -53,11 +54,16 @@ class Door:
         wait = min(LONGEST_WAIT, 0.5 * 2 ** min(self.failures - 1, 10))
         if isinstance(error, asyncssh.PermissionDenied | asyncssh.HostKeyNotVerifiable):
             wait = max(wait, WAIT_AFTER_REFUSAL)
-        self.closed_until = monotonic() + wait * random.uniform(1.0, 1.25)  # noqa: S311 - jitter
+        until = monotonic() + wait * random.uniform(1.0, 1.25)  # noqa: S311 - jitter
+        self.closed_until = max(self.closed_until, until)
         self.words = words
 
     def opened(self) -> None:
         self.failures = 0
+
+    def shut(self) -> None:
+        """Let nobody connect any more."""
+        self.closed_until, self.words = inf, "The gateway is shutting down."
 
 
 class Lane:

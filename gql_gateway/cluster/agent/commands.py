@@ -19,6 +19,7 @@ except (ImportError, OSError):  # Debian's python3-minimal has no ctypes
     LIBC = None
 
 PR_SET_PDEATHSIG = 1
+AGENT = os.getpid()
 PIECE = 65536
 # These would change what a command does or how it answers, whatever its options say.
 UNWANTED = ("SLURM_", "SBATCH_", "SQUEUE_", "SACCT_", "SCANCEL_", "SINFO_", "SCONTROL_", "LC_", "LANG")
@@ -37,6 +38,8 @@ def die_with_agent() -> None:
     """In the child: have the kernel kill it when the agent is killed, which can then not do it itself."""
     if LIBC is not None:
         LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != AGENT:  # it was killed just before
+            os._exit(1)
 
 
 class Commands:

@@ -46,7 +46,7 @@ def stat_entry(request: Header, _: bytes) -> Answer:
 
 def make_folders(request: Header, _: bytes) -> Answer:
     """Make a folder and those above it."""
-    with Folder(request["root"], request["parts"], make=True):
+    with Folder(request["root"], [], make=request["parts"]):
         return {}
 
 
@@ -77,18 +77,20 @@ class Arrival:
 
     def __init__(self, request: Header) -> None:
         self.request = request
-        with Folder(request["root"], request["job"]):
-            pass  # a job that was deleted is not made again by an upload
-        self.incoming = Folder(request["root"], [*request["job"], INCOMING], make=True)
-        removal.sweep(self.incoming.fd)
         self.name = paths.nonce("upload-")
-        self.fd = os.open(self.name, paths.NEW, 0o600, dir_fd=self.incoming.fd)
+        self.incoming = Folder(request["root"], request["job"], make=[INCOMING])
+        try:
+            removal.sweep(self.incoming.fd)
+            self.fd = os.open(self.name, paths.NEW, 0o600, dir_fd=self.incoming.fd)
+        except BaseException:
+            os.close(self.incoming.fd)
+            raise
 
     def place(self) -> Dict[str, Any]:
         """Put the file under its name, making folders on the way, and tell what is there now."""
         os.fsync(self.fd)
         folder, name = paths.split(self.request["parts"])
-        with Folder(self.request["root"], self.request["job"] + folder, make=True) as target:
+        with Folder(self.request["root"], self.request["job"], make=folder) as target:
             try:
                 self.put(target, name)
                 os.fsync(target)
@@ -129,7 +131,7 @@ def delete(request: Header, _: bytes) -> Answer:
     with Folder(request["root"], request["job"] + folder) as fd:
         if is_folder(fd, name) and not request["recursive"]:
             raise Wrong("PATH_NOT_ALLOWED", f"'{paths.shown(name)}' is a folder.")
-        with Folder(request["root"], [*request["job"], INCOMING], make=True) as incoming:
+        with Folder(request["root"], request["job"], make=[INCOMING]) as incoming:
             hidden = paths.nonce("deleted-")
             try:
                 removal.move(fd, name, incoming, hidden)
@@ -164,7 +166,7 @@ def prepare(request: Header, body: bytes) -> Answer:
     """Make a job's folder with its sealed script; once more does no harm, another text is refused."""
     root, job = request["root"], request["parts"]
     for parts in (request["gateway"], [*job, INCOMING], [*job, request["work"]]):
-        with Folder(root, parts, make=True):
+        with Folder(root, [], make=parts):
             pass
     with Folder(root, job) as fd:
         present = script_digest(fd)
@@ -254,7 +256,7 @@ def copied(request: Header, parts: List[str]) -> bool:
 def notices(request: Header, _: bytes) -> Answer:
     """Make the notice file, and empty it once it is large: its lines are hints, of no use once they are old."""
     folder, name = paths.split(request["parts"])
-    with Folder(request["root"], folder, make=True) as dir_fd:
+    with Folder(request["root"], [], make=folder) as dir_fd:
         flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         fd = os.open(name, flags, 0o600, dir_fd=dir_fd)
     try:

@@ -17,6 +17,7 @@ from gql_gateway.cluster.agent.wire import Header, Wire, Wrong
 FASTEST = 0.05
 SLOWEST = 0.2
 REOPEN = 1.0
+ABSENT = 0.25
 NEWEST = 64 * 1024
 
 
@@ -55,7 +56,7 @@ class Followed:
         except Wrong as wrong:
             if wrong.code != "FILE_NOT_FOUND":
                 raise
-            self.due = now + SLOWEST
+            self.opened = now - REOPEN + ABSENT
             return
         self.close()
         self.fd, self.opened = fd, now

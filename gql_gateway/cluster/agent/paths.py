@@ -11,7 +11,7 @@ import grp
 import os
 import pwd
 import stat
-from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from gql_gateway.cluster.agent.wire import Wrong
 
@@ -70,13 +70,13 @@ def open_root(root: str) -> int:
 
 
 class Folder:
-    """An open folder below the root: `with Folder(root, parts) as descriptor`. With `make`, folders are made (0700)."""
+    """An open folder below the root: `with Folder(root, parts) as descriptor`; those in `make` are made on the way."""
 
-    def __init__(self, root: str, parts: List[str], make: bool = False) -> None:
+    def __init__(self, root: str, parts: List[str], make: Sequence[str] = ()) -> None:
         self.fd = open_root(root)
         try:
-            for part in parts:
-                self.enter(os.fsencode(part), make)
+            for number, part in enumerate([*parts, *make]):
+                self.enter(os.fsencode(part), make=number >= len(parts))
         except BaseException:
             os.close(self.fd)
             raise

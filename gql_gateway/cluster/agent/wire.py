@@ -40,7 +40,7 @@ class Wire:
     def hello(self, sentinel: str) -> None:
         """Mark the end of whatever the shell's start-up files printed."""
         self.send_raw(sentinel.encode())
-        self.send({"protocol": PROTOCOL, "python": list(sys.version_info[:3]), "pid": os.getpid()})
+        self.send({"protocol": PROTOCOL, "python": "{}.{}.{}".format(*sys.version_info)})
 
     def receive(self) -> Optional[Tuple[Header, bytes]]:
         """The next frame; None when the gateway is gone."""
