@@ -88,7 +88,7 @@ class Documents:
 
     def _prepare(self, text: str) -> Prepared:
         document = parse(text, max_tokens=self.limits.tokens)
-        scale = Scale(document, {})
+        scale = Scale(document)
         errors = scale.weigh().excess(self.limits) or self._validate(document)
         return Prepared(document, tuple(errors), scale.uses_variables)
 

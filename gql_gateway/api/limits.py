@@ -65,10 +65,13 @@ class Weight:
 
 @dataclass(slots=True)
 class Scale:
-    """Weighs a document, each fragment once. `uses_variables` tells whether the weight depends on their values."""
+    """Weighs a document, each fragment once.
+
+    Without `variables` it is weighed as if their values were the lightest; `uses_variables` tells whether they matter.
+    """
 
     document: DocumentNode
-    variables: Mapping[str, Any]
+    variables: Mapping[str, Any] | None = None
     uses_variables: bool = False
     _fragments: dict[str, FragmentDefinitionNode] = field(default_factory=dict)
     _weights: dict[str, Weight] = field(default_factory=dict)
@@ -127,6 +130,8 @@ class Scale:
         if not isinstance(value, VariableNode):
             return None
         self.uses_variables = True
+        if self.variables is None:
+            return 1
         given = self.variables.get(value.name.value)
         return _clamp(given) if isinstance(given, int) else self._defaults.get(value.name.value)
 
