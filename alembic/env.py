@@ -11,9 +11,8 @@ from sqlmodel import AutoString, UTCDateTime
 
 from alembic import context
 from gql_gateway.store import engines
+from gql_gateway.store.migrations import LOCK
 from gql_gateway.store.tables import METADATA
-
-LOCK = 0x6771_6D67  # any number that nothing else in the database uses
 
 
 def url() -> str:

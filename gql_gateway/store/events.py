@@ -20,7 +20,9 @@ from gql_gateway.store.tables import Job, JobEvent, Mark
 
 _PENDING = "events"
 _HORIZON = "events.horizon"
-_LOCK = 0x6771_6C67  # any number that nothing else in the database uses
+
+LOCK = 0x6771_6C67
+"""PostgreSQL's advisory lock of the log: any number that nothing else in the database uses."""
 
 
 async def append(
@@ -57,7 +59,7 @@ async def write(session: AsyncSession) -> bool:
     if dialect.is_postgresql(session):
         connection = await session.connection()
         await connection.execute(
-            text("SELECT pg_advisory_xact_lock(:lock), pg_notify(:channel, '')"), {"lock": _LOCK, "channel": CHANNEL}
+            text("SELECT pg_advisory_xact_lock(:lock), pg_notify(:channel, '')"), {"lock": LOCK, "channel": CHANNEL}
         )
     session.add_all(pending)
     await session.flush()

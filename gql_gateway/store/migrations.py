@@ -17,6 +17,9 @@ from gql_gateway.store import engines
 
 # Alembic's context is one for the process: two upgrades in two threads took it from each other (1.20.1, KeyError).
 _ONE_AT_A_TIME = Lock()
+LOCK = 0x6771_6D67
+"""PostgreSQL's advisory lock while migrating: any number that nothing else in the database uses."""
+
 _PACKAGE = Path(__file__).parent.parent
 
 

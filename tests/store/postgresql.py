@@ -6,12 +6,12 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import asyncpg
+import asyncpg  # type: ignore[import-untyped]  # it ships no types
 
 _NOBODY = 65534
 _FAST = ["fsync=off", "synchronous_commit=off", "full_page_writes=off", "shared_buffers=32MB", "max_connections=100"]
@@ -33,6 +33,26 @@ class Server:
         finally:
             await connection.close()
 
+    @asynccontextmanager
+    async def locked(self, number: int, database: str) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+        """Hold an advisory lock; what is handed out waits until another waits for a lock in that database."""
+        connection = await asyncpg.connect(user="postgres", database=database, host=str(self.folder))
+
+        async def waiting() -> None:
+            statement = (
+                "SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database "
+                "WHERE NOT granted AND locktype = 'advisory' AND datname = current_database()"
+            )
+            async with asyncio.timeout(10):
+                while not await connection.fetchval(statement):  # noqa: ASYNC110 - nobody tells
+                    await asyncio.sleep(0.01)
+
+        try:
+            await connection.execute(f"SELECT pg_advisory_lock({number})")
+            yield waiting
+        finally:
+            await connection.close()
+
 
 @contextmanager
 def running() -> Iterator[Server]:
@@ -42,7 +62,18 @@ def running() -> Iterator[Server]:
     if os.geteuid() == 0:
         os.chown(folder, _NOBODY, _NOBODY)
     data = folder / "data"
-    arguments = ["-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"]
+    arguments: list[str | Path] = [
+        "-D",
+        data,
+        "-U",
+        "postgres",
+        "-A",
+        "trust",
+        "-E",
+        "UTF8",
+        "--no-locale",
+        "--no-sync",
+    ]
     subprocess.run(_unprivileged(programs / "initdb", *arguments), check=True, stdout=subprocess.DEVNULL, cwd="/")
     settings = [f"--{setting}" for setting in (*_FAST, "listen_addresses=", f"unix_socket_directories={folder}")]
     with (folder / "log").open("wb") as log:
@@ -52,7 +83,7 @@ def running() -> Iterator[Server]:
             raise RuntimeError(f"PostgreSQL ended: {(folder / 'log').read_text()}")
         yield Server(folder)
     finally:
-        server.send_signal(signal.SIGINT)  # "fast": does not wait for clients
+        server.send_signal(signal.SIGQUIT)  # "immediate": writes nothing more, it is thrown away
         server.wait(30)
         shutil.rmtree(folder)
 

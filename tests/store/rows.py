@@ -1,6 +1,7 @@
 """Rows to test with, and how to listen."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 from gql_gateway.core.ids import new_id
 from gql_gateway.core.states import JobState
@@ -19,9 +20,9 @@ async def a_user(database: Database, email: str = "ada@example.org") -> User:
         return await users.create(session, email, "Ada")
 
 
-def unsaved_job(owner: User, **values: object) -> Job:
+def unsaved_job(owner: User, **values: Any) -> Job:
     job_id = new_id()
-    defaults = {
+    defaults: dict[str, Any] = {
         "id": job_id,
         "owner_id": owner.id,
         "cluster": "local",
@@ -36,7 +37,7 @@ def unsaved_job(owner: User, **values: object) -> Job:
     return Job(**(defaults | values))
 
 
-async def a_job(database: Database, owner: User | None = None, **values: object) -> Job:
+async def a_job(database: Database, owner: User | None = None, **values: Any) -> Job:
     """A job that can be seen, with its first event."""
     owner = owner or await a_user(database)
     async with database.transaction() as session:

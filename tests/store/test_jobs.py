@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,9 +16,9 @@ from gql_gateway.store.tables import Job, User
 from tests.store.rows import NOW, a_job, a_user, unsaved_job
 
 
-async def page(database: Database, owner: User | None = None, **arguments: object) -> Page:
+async def page(database: Database, owner: User | None = None, **arguments: Any) -> Page:
     async with database.reading() as session:
-        return await jobs.page(session, owner_id=owner.id if owner else None, **arguments)  # type: ignore[arg-type]
+        return await jobs.page(session, owner_id=owner.id if owner else None, **arguments)
 
 
 def ids(rows: list[Job]) -> list[str]:
@@ -109,7 +110,7 @@ async def test_a_page_is_a_slice_of_the_list(
         and (after is None or job.id < after)
         and (before is None or job.id > before)
     ]
-    arguments = {"states": states, "after": after, "before": before}
+    arguments: dict[str, Any] = {"states": states, "after": after, "before": before}
     first = await page(database, first=size, **arguments)
     assert (ids(first.rows), first.has_next) == (expected[:size], len(expected) > size)
     last = await page(database, last=size, **arguments)

@@ -61,18 +61,33 @@ async def test_the_migrations_make_what_the_tables_say(database: Database, url: 
         await asyncio.to_thread(migrations.check, url)
 
 
-async def test_several_processes_may_migrate_at_once(database: Database, second: Database, url: str) -> None:
+async def test_several_processes_may_migrate_a_file_at_once(empty_sqlite: str) -> None:
     program = "import sys; from gql_gateway.store.migrations import upgrade; print(); input(); upgrade(sys.argv[1])"
     others = [
-        await asyncio.create_subprocess_exec(sys.executable, "-c", program, url, stdin=PIPE, stdout=PIPE)
+        await asyncio.create_subprocess_exec(sys.executable, "-c", program, empty_sqlite, stdin=PIPE, stdout=PIPE)
         for _ in range(2)
     ]
     for other in others:
         assert other.stdout
         await other.stdout.readline()
-    await asyncio.gather(*(other.communicate(b"go\n") for other in others), database.migrate(), second.migrate())
+    await asyncio.gather(*(other.communicate(b"go\n") for other in others))
     assert [other.returncode for other in others] == [0, 0]
+
+
+async def test_threads_may_migrate_at_once(database: Database, second: Database) -> None:
+    await asyncio.gather(database.migrate(), second.migrate())
     await database.check()
+
+
+async def test_a_migration_waits_for_another(empty_postgresql: str, postgresql: Server) -> None:
+    database = Database(empty_postgresql)
+    async with postgresql.locked(migrations.LOCK, "empty") as waiting:
+        task = asyncio.create_task(database.migrate())
+        await waiting()
+        assert (await database.revision())[0] is None
+    await task
+    await database.check()
+    await database.close()
 
 
 async def test_a_database_that_is_behind_says_so_with_the_remedy(database: Database) -> None:
