@@ -17,7 +17,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from gql_gateway.sdk.cli_common import err
+from gql_gateway.sdk.cli_common import err, out
 from gql_gateway.sdk.job_types import FileInfo, FileKind, JobChange, JobInfo, JobState
 from gql_gateway.sdk.site_types import Cluster, Heartbeat
 
@@ -32,6 +32,7 @@ _COLOURS = {
 }
 _FAILED = "bold red"
 _BARS_KEPT = 20
+_WIDE = 120
 _UTC = timezone.utc  # noqa: UP017 - datetime.UTC begins with Python 3.11
 
 
@@ -41,18 +42,11 @@ def state_text(state: JobState) -> Text:
 
 
 def jobs_table(jobs: Iterable[JobInfo]) -> Table:
-    """Jobs, one a line."""
-    table = _table("Job", "Name", "State", "Slurm", "Created", "Ran", "Reason")
+    """Jobs, one a line; the reasons where the line has room for them."""
+    table = _table("Job", "Name", "State", "Slurm", "Created", "Ran", *(["Reason"] if out.width >= _WIDE else []))
     for job in jobs:
-        table.add_row(
-            job.id,
-            Text(job.name),
-            state_text(job.state),
-            job.slurm_job_id or "",
-            _ago(job.created_at),
-            _ran(job),
-            Text(job.reason or "", no_wrap=True, overflow="ellipsis"),
-        )
+        row = (job.id, Text(job.name), state_text(job.state), job.slurm_job_id or "", _ago(job.created_at), _ran(job))
+        table.add_row(*row, *([Text(job.reason or "")] if out.width >= _WIDE else []))
     return table
 
 
@@ -62,7 +56,7 @@ def job_table(job: JobInfo) -> Table:
     table.add_column(style="bright_black")
     table.add_column(overflow="fold")
     for name, value in _facts(job):
-        if value not in {None, ""}:
+        if value is not None and value != "":
             table.add_row(name, value if isinstance(value, Text) else Text(str(value)))
     return table
 
@@ -190,7 +184,8 @@ def _clock(at: datetime | None) -> str:
 
 def _ago(at: datetime) -> str:
     seconds = (datetime.now(_UTC) - at).total_seconds()
-    return _clock(at) if seconds > 86400 * 7 else f"{_span(max(0, seconds))} ago"
+    span, _, _ = _span(max(0, seconds)).partition(" ")
+    return _clock(at) if seconds > 86400 * 7 else f"{span} ago"
 
 
 def _ran(job: JobInfo) -> str:

@@ -17,7 +17,7 @@ class Connection:
         self.patience = patience
         self.wire = Wire(self.url, token if callable(token) else find_token(token), timeout)
         self._http = httpx.AsyncClient(timeout=timeout, headers=HEADERS)
-        self.files = Files(self.wire, Uploader(self._http, patience), Downloader(self._http, patience))
+        self.files = Files(self.wire, Uploader(self._http, patience), Downloader(self._http, patience), patience)
 
     async def close(self) -> None:
         """Close all connections."""

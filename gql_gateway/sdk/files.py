@@ -10,7 +10,8 @@ from gql_gateway.sdk import documents, errors
 from gql_gateway.sdk.download import Downloader, Version
 from gql_gateway.sdk.folders import local_path, regular_files, together, whole_file
 from gql_gateway.sdk.job_types import FileInfo, FileKind, Transfer
-from gql_gateway.sdk.upload import Uploader, measured
+from gql_gateway.sdk.patience import Patience
+from gql_gateway.sdk.upload import CountedFile, Uploader, measured
 from gql_gateway.sdk.wire import Wire
 
 Progress = Callable[[str, int, int], None]
@@ -22,10 +23,11 @@ _AT_ONCE = 4
 class Files:
     """The files of all jobs of one user at one gateway."""
 
-    def __init__(self, wire: Wire, uploader: Uploader, downloader: Downloader) -> None:
+    def __init__(self, wire: Wire, uploader: Uploader, downloader: Downloader, patience: float) -> None:
         self._wire = wire
         self._uploader = uploader
         self._downloader = downloader
+        self._patience = patience
         self._resumable = True
 
     async def entries(self, job_id: str, path: str) -> list[FileInfo]:
@@ -63,20 +65,36 @@ class Files:
         size, sha256 = await measured(source)
         report = _report(path, progress)
         report(0, size)
-        given = {"jobId": job_id, "path": path}
-        if self._resumable:
-            try:
-                ticket = {**given, "size": size, "sha256": sha256}
-                payload = await self._wire.mutate(documents.CREATE_UPLOAD, ticket, repeatable=True)
-            except errors.UnknownOperation:
-                self._resumable = False  # a gateway without resumable uploads
-            else:
-                await self._uploader.send(payload["upload"]["url"], source, size, report)
-                return Transfer(path, source, size, sha256, verified=True)
-        payload = await self._wire.send_file(given, source, path.rpartition("/")[2])
-        report(size, size)
-        arrived = FileInfo.of(payload["file"])
+        if url := await self._ticket(job_id, path, size, sha256):
+            await self._uploader.send(url, source, size, report)
+            return Transfer(path, source, size, sha256, verified=True)
+        arrived = await self._send_whole(job_id, source, path, lambda sent: report(sent, size))
         return Transfer(path, source, size, sha256, await self._verify(job_id, arrived.path, size, sha256))
+
+    async def _ticket(self, job_id: str, path: str, size: int, sha256: str) -> str | None:
+        """The URL of a resumable upload; None: this gateway has none."""
+        if not self._resumable:
+            return None
+        given = {"jobId": job_id, "path": path, "size": size, "sha256": sha256}
+        try:
+            payload = await self._wire.mutate(documents.CREATE_UPLOAD, given, repeatable=True)
+        except errors.UnknownOperation:
+            self._resumable = False
+            return None
+        return str(payload["upload"]["url"])
+
+    async def _send_whole(self, job_id: str, source: Path, path: str, sent: Callable[[int], None]) -> FileInfo:
+        """Send a file in one request, from its begin again after a cut: it appears whole or not at all."""
+        patience = Patience(self._patience)
+        while True:
+            try:
+                with CountedFile(source, sent) as file:
+                    given = {"jobId": job_id, "path": path}
+                    payload = await self._wire.send_file(given, file, path.rpartition("/")[2])
+            except errors.ConnectionLost as loss:
+                await patience.after(loss)
+            else:
+                return FileInfo.of(payload["file"])
 
     async def upload_folder(self, job_id: str, source: Path, path: str, progress: Progress | None) -> list[Transfer]:
         """Send all files below a folder, a few at once."""

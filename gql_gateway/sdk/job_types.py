@@ -1,7 +1,7 @@
 """What the gateway answers of jobs and files; any of it may also be read like a dict: `status["files"][0]["name"]`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
@@ -187,7 +187,7 @@ class JobChange(Record):
     state: JobState
     reason: str | None
     at: datetime
-    job: JobInfo
+    job: JobInfo = field(repr=False)
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> "JobChange":

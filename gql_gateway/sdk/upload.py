@@ -6,6 +6,7 @@ The token is never sent along: the URL carries the right.
 
 import asyncio
 import hashlib
+import io
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from pathlib import Path
@@ -89,6 +90,20 @@ async def _rest(file: BinaryIO, offset: int, size: int, progress: Callable[[int]
         yield chunk
         offset += len(chunk)
         progress(offset)
+
+
+class CountedFile(io.FileIO):
+    """A file that tells how far it was read."""
+
+    def __init__(self, path: Path, progress: Callable[[int], None]) -> None:
+        super().__init__(path)
+        self._progress = progress
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read on, and tell."""
+        data = super().read(size)
+        self._progress(self.tell())
+        return data or b""
 
 
 async def measured(path: Path) -> tuple[int, str]:

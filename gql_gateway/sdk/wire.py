@@ -4,8 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from functools import cache
-from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from gql import Client, FileVar, GraphQLRequest, gql
 from gql.client import AsyncClientSession
@@ -92,12 +91,15 @@ class Wire:
         data = await self.execute(operation, {"input": given} if given else None, repeatable=repeatable)
         return payload_of(data)
 
-    async def send_file(self, given: Mapping[str, Any], source: Path, name: str) -> dict[str, Any]:
+    async def send_file(self, given: Mapping[str, Any], file: BinaryIO, name: str) -> dict[str, Any]:
         """The payload of the `upload` mutation with a file, on a connection of its own.
 
-        The library keeps the open files of a request on its transport, so that two at once would close each other's.
+        The library keeps the open files of a request on its transport, so that two at once would mix theirs up.
+
+        Raises:
+            GatewayError: as `mutate`.
         """
-        request = _request(documents.UPLOAD, {"input": {**given, "file": FileVar(str(source), filename=name)}})
+        request = _request(documents.UPLOAD, {"input": {**given, "file": FileVar(file, filename=name)}})
         try:
             async with self._http_client() as session:
                 return payload_of(await session.execute(request, upload_files=True))

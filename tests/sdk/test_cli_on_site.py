@@ -1,0 +1,126 @@
+"""`hpc` on the real site, as a scientist and as a script would use it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from gql_gateway.sdk import HpcGateway, JobState
+from tests.sdk.conftest import IMAGE
+
+Hpc = Callable[..., subprocess.CompletedProcess[str]]
+COMMAND = [sys.executable, "-m", "gql_gateway.sdk.cli"]
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("GQL_GATEWAY")}
+    return {**clean, "XDG_CONFIG_HOME": str(tmp_path / "config"), "COLUMNS": "160"}
+
+
+@pytest.fixture
+def hpc(environment: dict[str, str], gateway_url: str, scientist_token: str, scientist: HpcGateway) -> Hpc:
+    """A signed-in `hpc`."""
+
+    def run(*arguments: str | Path, expect: int = 0, **options: str) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [*COMMAND, *map(str, arguments)],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=90,
+            check=False,
+            **options,  # type: ignore[call-overload]
+        )
+        assert done.returncode == expect, f"{done.returncode}\n{done.stdout}\n{done.stderr}"
+        assert "Traceback" not in done.stderr
+        return done
+
+    run("login", gateway_url, "--token-stdin", input=scientist_token)
+    return run
+
+
+def test_login_keeps_what_it_needs_for_you_alone(hpc: Hpc, environment: dict[str, str], gateway_url: str) -> None:
+    folder = Path(environment["XDG_CONFIG_HOME"], "gql-gateway")
+    assert {path.name: path.stat().st_mode & 0o777 for path in folder.iterdir()} == {"url": 0o600, "token": 0o600}
+    assert (folder / "url").read_text().strip() == gateway_url
+    hpc("login", "--token-stdin", expect=77, input="wrong")
+    assert "gateway" in hpc("status").stdout
+    assert "debug*" in hpc("cluster").stdout
+
+
+def test_a_scientists_day(hpc: Hpc, tmp_path: Path) -> None:
+    (tmp_path / "in" / "sub").mkdir(parents=True)
+    (tmp_path / "in" / "a.txt").write_text("A")
+    (tmp_path / "in" / "sub" / "b.txt").write_text("B")
+    submit = ("submit", "--image", IMAGE, "--upload", tmp_path / "in", "--name", "a day")
+    jobid = hpc(*submit, "--", "cat a.txt sub/b.txt > ab; echo out; exit 3").stdout.strip()
+    assert "COMPLETED" not in hpc("wait", jobid, expect=3).stderr
+    assert json.loads(hpc("show", jobid, "--json").stdout)["exit_code"] == 3
+    assert "exit code 3" in hpc("show", jobid).stdout
+    assert hpc("logs", jobid).stdout == "out\n"
+    assert jobid in hpc("ls", "--state", "failed", "--search", "a day").stdout
+    assert {file["path"] for file in json.loads(hpc("files", jobid, "-r", "--json").stdout)} >= {"ab", "sub/b.txt"}
+    hpc("get", jobid, "ab", "sub", "--to", tmp_path / "back")
+    assert (tmp_path / "back" / "ab").read_text() == "AB"
+    assert (tmp_path / "back" / "sub" / "b.txt").read_text() == "B"
+    hpc("put", jobid, tmp_path / "back" / "ab", tmp_path / "in", "--to", "more")
+    hpc("rm", jobid, "more/in/sub", "ab")
+    left = {file["path"] for file in json.loads(hpc("files", jobid, "-r", "--json").stdout)}
+    assert left >= {"more/ab", "more/in/a.txt"}
+    assert not left & {"ab", "more/in/sub/b.txt"}
+    hpc("delete", "-y", jobid)
+    hpc("show", jobid, expect=66)
+
+
+def test_submit_and_wait_ends_like_the_job(hpc: Hpc, tmp_path: Path) -> None:
+    words = ("--", "sh", "-c", "echo 'two  blanks' > said; exit 9")
+    done = hpc("submit", "--image", IMAGE, "--wait", "--download", tmp_path, *words, expect=9)
+    assert (tmp_path / "said").read_text() == "two  blanks\n", "words arrive as they were typed"
+    assert done.stdout.strip().startswith("job_")
+    hpc("clone", done.stdout.strip(), "--wait", expect=9)
+
+
+def test_refusals(hpc: Hpc) -> None:
+    refused = hpc("submit", "--image", IMAGE, "-p", "nowhere", "--", "true", expect=65)
+    assert "invalid partition" in refused.stderr.lower()
+    assert "Allowed:" in hpc("submit", "--image", "/etc/passwd", "--", "true", expect=65).stderr
+    hpc("submit", "--image", IMAGE, "--time", "soon", "--", "true", expect=65)
+    hpc("submit", "--image", IMAGE, "--env", "novalue", "--", "true", expect=65)
+    hpc("get", "last", "nothing", expect=66)
+
+
+def test_ctrl_c_leaves_the_job_running_and_says_how_to_come_back(
+    hpc: Hpc, environment: dict[str, str], scientist: HpcGateway
+) -> None:
+    process = subprocess.Popen(
+        [*COMMAND, "submit", "--image", IMAGE, "--wait", "--", "echo alive; sleep 60"],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    watchdog = threading.Timer(60, process.kill)
+    watchdog.start()
+    assert process.stdout
+    assert process.stderr
+    jobid = process.stdout.readline().strip()
+    while "RUNNING" not in process.stderr.readline():
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    _, words = process.communicate()
+    watchdog.cancel()
+    assert process.returncode == 130
+    assert f"hpc wait {jobid}" in words
+    assert "Traceback" not in words
+    job = scientist.job(jobid)
+    assert job.state is JobState.RUNNING
+    assert "alive" in hpc("logs", jobid).stdout
+    hpc("cancel", jobid)
+    hpc("wait", jobid, expect=143)

@@ -1,0 +1,96 @@
+"""A line that breaks in the middle: of a large upload, a download, a watch, an output. Nothing is lost or doubled."""
+
+import hashlib
+import random
+import threading
+from pathlib import Path
+
+import pytest
+
+from gql_gateway.sdk import ConnectionLost, HpcGateway, JobChange, JobState
+from slurm_site import SlurmSite
+from tests.sdk.conftest import IMAGE, Remote
+
+MIB = 2**20
+
+
+def big_file(path: Path, mebibytes: int) -> str:
+    """A file in which no two blocks are alike; answers with its SHA-256."""
+    chance, digest = random.Random(mebibytes), hashlib.sha256()
+    with path.open("wb") as file:
+        for _ in range(mebibytes):
+            block = chance.randbytes(MIB)
+            digest.update(block)
+            file.write(block)
+    return digest.hexdigest()
+
+
+@pytest.mark.timeout(180)
+def test_an_upload_of_500_mib_survives_a_cut(remote: Remote, site: SlurmSite, tmp_path: Path) -> None:
+    source = tmp_path / "big.bin"
+    sha256 = big_file(source, 500)
+    job = remote.gateway.new_job("upload", IMAGE)
+    before = remote.line.connections
+    remote.line.cut_when_sent(250 * MIB)
+    sent = job.upload(source, "data/big.bin")
+    assert remote.line.connections > before + 1, "the line was cut"
+    assert (sent.size, sent.sha256) == (500 * MIB, sha256)
+    path = f"{job.info.folder}/work/data/big.bin"
+    assert site.run(["sha256sum", path]).stdout.split()[0] == sha256
+    job.delete()
+
+
+@pytest.mark.timeout(180)
+def test_a_download_continues_after_cuts(remote: Remote, tmp_path: Path) -> None:
+    source, target = tmp_path / "source.bin", tmp_path / "target.bin"
+    sha256 = big_file(source, 120)
+    job = remote.gateway.new_job("download", IMAGE)
+    job.upload(source)
+    received = remote.line.down
+    remote.line.cut_when_received(50 * MIB)
+    steps: list[int] = []
+    fetched = job.download("source.bin", target, lambda _path, done, _size: steps.append(done))
+    assert fetched.sha256 == sha256
+    assert hashlib.sha256(target.read_bytes()).hexdigest() == sha256
+    assert remote.line.down - received < 150 * MIB, "what had arrived was not sent again"
+    assert steps == sorted(steps)
+    job.delete()
+
+
+def test_a_watch_sees_every_change_once(remote: Remote) -> None:
+    job = remote.gateway.new_job("watched", IMAGE, "sleep 3")
+    seen: list[JobChange] = []
+    started = threading.Event()
+
+    def watch() -> None:
+        for change in job.watch():
+            seen.append(change)
+            started.set()
+            remote.line.cut()
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    assert started.wait(30)
+    launched = remote.gateway.job(job.id)
+    launched.launch()
+    watcher.join(60)
+    history = [(change.cursor, change.state) for change in launched.history()]
+    assert [(change.cursor, change.state) for change in seen] == history
+    assert history[-1][1] is JobState.COMPLETED
+
+
+def test_an_output_has_every_byte_once(remote: Remote) -> None:
+    lines = "".join(f"{number} ü\n" for number in range(40))
+    job = remote.gateway.new_job("written", IMAGE, "for i in $(seq 0 39); do echo $i ü; sleep 0.05; done")
+    job.launch()
+    text = ""
+    for number, piece in enumerate(job.output()):
+        text += piece
+        if number % 3 == 0:
+            remote.line.cut()
+    assert text == lines
+
+
+def test_patience_has_an_end() -> None:
+    with HpcGateway("http://127.0.0.1:9", "token", patience=1) as away, pytest.raises(ConnectionLost, match=":9"):
+        next(iter(away.watch()))
