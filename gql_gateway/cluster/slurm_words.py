@@ -186,6 +186,8 @@ _NOT_DONE = (
     "System submissions disabled",
     "Rate limit exceeded",
 )
+_NOT_AUTHENTIC = "Protocol authentication error"
+"""Of the question, if sbatch said before that it could not make the credential; else perhaps of the answer."""
 _UNKNOWN = (
     # With the controller frozen, sbatch said the first of these, and both such calls became jobs (22.05 to 26.05).
     "Socket timed out on send/recv operation",
@@ -198,7 +200,7 @@ _UNKNOWN = (
     "Header lengths are longer than data received",
     "Insane message length",
     "Unexpected message received",
-    "Protocol authentication error",  # perhaps the answer's
+    _NOT_AUTHENTIC,
     "Connection timed out",
     "Connection reset by peer",
     "Connection refused",
@@ -208,8 +210,8 @@ _UNKNOWN = (
     "Interrupted system call",
 )
 _BEFORE_SENDING = re.compile(
-    r"Munge encode failed|Could not establish a configuration source|Unable to process configuration file"
-    r"|Unable to (open|read) slurm.conf",
+    r"Munge encode failed|auth_g_create: \w+ has authentication error"
+    r"|Could not establish a configuration source|Unable to process configuration file",
 )
 _REFUSAL = "sbatch: error: Batch job submission failed: "
 _BAD_ARGUMENT = re.compile(r"sbatch: (error: |fatal: |unrecognized option|invalid option)")
@@ -223,15 +225,16 @@ def failure_of_sbatch(exit_code: int | None, stderr: str) -> Failure:
     lines = [line for line in stderr.splitlines() if line.startswith("sbatch: ")]
     if exit_code is None or exit_code < 0 or not lines:
         return Failure.UNKNOWN
+    unsent = any(map(_BEFORE_SENDING.search, lines))
     if words := next((line.removeprefix(_REFUSAL) for line in reversed(lines) if line.startswith(_REFUSAL)), None):
-        return _failure_of_submission(words)
-    if any(map(_BEFORE_SENDING.search, lines)):
+        return _failure_of_submission(words, unsent=unsent)
+    if unsent:
         return Failure.NOT_DONE
     return Failure.REFUSED if any(map(_BAD_ARGUMENT.match, lines)) else Failure.UNKNOWN
 
 
-def _failure_of_submission(words: str) -> Failure:
-    if words.startswith(_NOT_DONE):
+def _failure_of_submission(words: str, *, unsent: bool) -> Failure:
+    if words.startswith(_NOT_DONE) or (unsent and words.startswith(_NOT_AUTHENTIC)):
         return Failure.NOT_DONE
     return Failure.UNKNOWN if words.startswith(_UNKNOWN) else Failure.REFUSED
 

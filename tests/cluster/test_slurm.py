@@ -218,6 +218,12 @@ FAILED = "sbatch: error: Batch job submission failed: "
             ClusterUnavailable,
         ),
         ('sbatch: error: Munge encode failed: Failed to access "/run/munge/munge.socket.2"', ClusterUnavailable),
+        (
+            "sbatch: error: slurm_send_node_msg: auth_g_create: REQUEST_SUBMIT_BATCH_JOB has authentication error\n"
+            + FAILED
+            + "Protocol authentication error",
+            ClusterUnavailable,
+        ),
         (FAILED + "Socket timed out on send/recv operation", ClusterTimeout),
         (FAILED + "Unable to contact slurm controller (receive failure)", ClusterTimeout),
         (FAILED + "Zero Bytes were transmitted or received", ClusterTimeout),
