@@ -9,7 +9,7 @@ a row of another that waits for this lock.
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, delete, func, text
+from sqlalchemy import ColumnElement, delete, exists, func, text
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -73,7 +73,9 @@ async def after(
 
     Events of jobs that are hidden are hidden too.
     """
-    statement = select(JobEvent).join(Job, col(Job.id) == JobEvent.job_id).where(col(JobEvent.id) > cursor, _visible())
+    # EXISTS, since SQLite may scan all jobs for a join (for its Bloom filter, 3.40): 30 ms for 20,000 instead of 1 ms.
+    of_visible_job = exists().where(col(Job.id) == JobEvent.job_id, _visible())
+    statement = select(JobEvent).where(col(JobEvent.id) > cursor, of_visible_job)
     if owner_id is not None:
         statement = statement.where(JobEvent.owner_id == owner_id)
     if job_id is not None:
@@ -120,4 +122,4 @@ async def purge(session: AsyncSession, before: datetime, *, limit: int = 10_000)
 
 
 def _visible() -> ColumnElement[bool]:
-    return col(Job.prepared) & col(Job.deleted_at).is_(None)
+    return col(Job.prepared).is_(True) & col(Job.deleted_at).is_(None)
