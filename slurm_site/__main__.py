@@ -14,7 +14,7 @@ from slurm_site.process import CLEAN, inside, say
 
 def check(options: SiteOptions) -> int:
     built = build.rootfs(options.debian).exists()
-    reasons = host.obstacles(options.debian, built=built)
+    reasons = host.obstacles(options, built=built)
     for reason in reasons:
         print(reason)
     if not reasons:

@@ -12,7 +12,7 @@ from pathlib import Path
 from slurm_site import host, instances, plan, recipe
 from slurm_site.configs import Ports
 from slurm_site.options import Debian, SiteOptions, cache_folder
-from slurm_site.process import CLEAN, SiteError, SiteProcess, say
+from slurm_site.process import CLEAN, Place, SiteError, SiteProcess, say
 
 APT_GET = ["apt-get", "-y", "-q", "--no-install-recommends"]
 
@@ -30,7 +30,7 @@ def ensure(debian: Debian) -> Path:
     finished.parent.mkdir(parents=True, exist_ok=True)
     with _only_one(debian):
         if not finished.exists():
-            if reasons := host.obstacles(debian, built=False):
+            if reasons := host.obstacles(SiteOptions(debian=debian), built=False):
                 raise SiteError("this machine can't host the site: " + "; ".join(reasons))
             Builder(debian).build(finished)
     return finished
@@ -125,7 +125,7 @@ class Builder:
 
     def _boot_once(self, ports: Ports) -> None:
         options = SiteOptions(debian=self.debian)
-        process = SiteProcess(self.root)
+        process = SiteProcess(Place(self.root), keep=[])
         try:
             process.request("prepare", files=plan.files(options, ports), commands=plan.commands())
             waves = plan.waves(options, ports)

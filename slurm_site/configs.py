@@ -62,15 +62,15 @@ def slurm_conf(options: SiteOptions, ports: Ports) -> str:
 def _behaviour(options: SiteOptions) -> list[str]:
     return [
         "ProctrackType=proctrack/linuxproc",
-        "TaskPlugin=task/none",
+        f"TaskPlugin=task/{'cgroup' if options.memory_cgroups else 'none'}",
         "SelectType=select/cons_tres",
         "SelectTypeParameters=CR_Core_Memory",
         "SlurmdParameters=config_overrides",
         "GresTypes=gpu",
-        # Kernel enforcement needs cgroups; the gatherer kills a step beyond its memory all the same.
         "JobAcctGatherType=jobacct_gather/linux",
         "JobAcctGatherFrequency=task=1",
-        "JobAcctGatherParams=OverMemoryKill",
+        # Not both: "Jobs memory is being constrained by both TaskPlugin cgroup and JobAcctGather plugin" is fatal.
+        *([] if options.memory_cgroups else ["JobAcctGatherParams=OverMemoryKill"]),
         "SchedulerParameters=batch_sched_delay=0,sched_interval=10,bf_interval=5",
         f"EnforcePartLimits={'ALL' if options.enforce_part_limits else 'NO'}",
         f"MinJobAge={options.min_job_age}",
@@ -112,7 +112,9 @@ def _nodes(ports: Ports) -> list[str]:
 
 
 def cgroup_conf(options: SiteOptions) -> str:
-    """Slurm 22.05 doesn't know the plugin "disabled"; with these plugins it never touches a cgroup either."""
+    if options.memory_cgroups:
+        return "CgroupPlugin=cgroup/v1\nCgroupMountpoint=/sys/fs/cgroup\nConstrainRAMSpace=yes\n"
+    # Slurm 22.05 doesn't know the plugin "disabled"; where no other plugin asks for cgroups it touches none either.
     return "CgroupPlugin=cgroup/v1\n" if options.debian == "bookworm" else "CgroupPlugin=disabled\n"
 
 

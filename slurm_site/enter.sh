@@ -1,9 +1,8 @@
 #!/bin/sh
 # The first process of a site's namespaces: mounts its file system, makes it the root and becomes its init.
 # A plain chroot won't do: processes in one may not make user namespaces, which Apptainer needs.
-# usage: enter.sh INIT ROOTFS INSTANCE|"" SCRATCH_SIZE|""; standard input and output are init's control channel.
+# Its variables (process.Place) come by the environment; standard input and output are init's control channel.
 set -eu
-init=$1 rootfs=$2 instance=$3 scratch_size=$4
 read -r host_pid _ </proc/self/stat  # this shell's: the old /proc still counts as the host does
 export host_pid
 mount --make-rprivate /
@@ -20,6 +19,14 @@ cd "$root"
 [ -z "$scratch_size" ] || mount -t tmpfs -o "size=$scratch_size,mode=755" tmpfs scratch
 mount -t proc proc proc
 mount -t sysfs -o ro sysfs sys
+if [ -n "$cgroup" ]; then  # a corner of the machine's memory controller, so that sites don't meet in there
+    mount -t tmpfs tmpfs sys/fs/cgroup
+    mkdir sys/fs/cgroup/memory
+    mount -t cgroup -o memory cgroup mnt
+    mkdir -p "mnt/$cgroup"
+    mount --bind "mnt/$cgroup" sys/fs/cgroup/memory
+    umount mnt
+fi
 mount -t tmpfs -o mode=755 tmpfs run
 mount -t tmpfs -o mode=755,nosuid tmpfs dev
 mkdir dev/pts dev/shm

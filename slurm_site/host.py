@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.request import urlopen
 
-from slurm_site.options import Debian, cache_folder
+from slurm_site.options import Debian, SiteOptions, cache_folder
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 APT = Path("/etc/apt")
@@ -37,13 +37,15 @@ def apt_settings() -> str:
     return "".join(f"{line}\n" for line in dump.splitlines() if wanted.match(line))
 
 
-def obstacles(debian: Debian, *, built: bool) -> list[str]:
+def obstacles(options: SiteOptions, *, built: bool) -> list[str]:
     """Why this machine can't host a site, each with its remedy in one line; empty when it can."""
     if reason := _is_root():
         return [reason]  # nothing below can be found out without root
     checks: list[Callable[[], str | None]] = [_is_debian, _has_user_namespaces, _has_fuse, _can_mount_overlays]
     if not built:
-        checks.append(lambda: _reaches_mirror(debian))
+        checks.append(lambda: _reaches_mirror(options.debian))
+    if options.memory_cgroups:
+        checks.append(_has_memory_controller)
     return [reason for check in checks if (reason := check())]
 
 
@@ -69,6 +71,21 @@ def _has_user_namespaces() -> str | None:
         if path.exists() and path.read_text(encoding="ascii").strip() == bad:
             return f"users may not make user namespaces, which containers need: {remedy}"
     return None
+
+
+def memory_controller() -> Path | None:
+    """Where cgroup v1's memory controller is mounted on this machine, if it is."""
+    for line in Path("/proc/mounts").read_text(encoding="utf-8").splitlines():
+        _, where, kind, options, *_ = line.split()
+        if kind == "cgroup" and "memory" in options.split(","):
+            return Path(where)
+    return None
+
+
+def _has_memory_controller() -> str | None:
+    if memory_controller():
+        return None
+    return "no memory controller of cgroup v1 here: leave memory_cgroups off"
 
 
 def _has_fuse() -> str | None:

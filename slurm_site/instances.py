@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from slurm_site.configs import Ports
+from slurm_site.host import memory_controller
 from slurm_site.options import cache_folder
 
 SLOTS = 200
@@ -29,31 +30,43 @@ class Instance:
     def ports(self) -> Ports:
         return Ports.of_slot(self.slot)
 
-    def release(self) -> None:
-        """Delete the folder and give the slot back."""
+    @property
+    def cgroup(self) -> str:
+        return f"gql-gateway-site-{self.slot}"
+
+    def clear(self) -> None:
+        """Delete what is in the folder, and the control groups."""
         _empty(self.folder)
+        if controller := memory_controller():
+            for group, _, _ in os.walk(controller / self.cgroup, topdown=False):
+                Path(group).rmdir()
+
+    def release(self) -> None:
+        """Delete everything and give the slot back."""
+        self.clear()
         os.close(self.lock)
 
 
 def claim() -> Instance:
     """Take the first slot that nobody holds and whose ports are free; clear away what dead owners left."""
-    instance = None
+    claimed = None
     for slot in range(SLOTS):
         folder = _folder(slot)
-        if instance is not None and not folder.exists():
+        if claimed is not None and not folder.exists():
             continue
         if (lock := _try_lock(folder)) is None:
             continue
-        _empty(folder)
-        if instance is None and all(map(_is_free, Ports.of_slot(slot).all())):
-            instance = Instance(slot, folder, lock)
+        instance = Instance(slot, folder, lock)
+        instance.clear()
+        if claimed is None and all(map(_is_free, instance.ports.all())):
+            claimed = instance
         else:
             os.close(lock)
-    if instance is None:
+    if claimed is None:
         raise RuntimeError(f"all {SLOTS} slots for sites are taken")
     for name in ("upper", "work", "root", "scratch"):
-        (instance.folder / name).mkdir(mode=0o755)
-    return instance
+        (claimed.folder / name).mkdir(mode=0o755)
+    return claimed
 
 
 def running() -> Iterator[tuple[int, dict[str, Any]]]:

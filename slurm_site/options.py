@@ -33,6 +33,9 @@ class SiteOptions:
     """Of login shells, batch jobs and daemons; de_DE.UTF-8 is installed too."""
     scratch_size: str | None = None
     """A tmpfs of that size (such as 64M) at /scratch, to fill it up; None: the disk of the cache folder."""
+    memory_cgroups: bool = False
+    """True: the kernel ends a job beyond its memory and Slurm says OUT_OF_MEMORY; the machine must have the memory
+    controller of cgroup v1. False: Slurm's gatherer ends it within two seconds, and Slurm says FAILED by signal 9."""
     enforce_part_limits: bool = True
     """True: sbatch refuses a job beyond its partition's limits at once. False, Slurm's default: it is accepted and
     stays PENDING (PartitionTimeLimit) for ever."""

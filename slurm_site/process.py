@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,22 @@ class SiteError(RuntimeError):
     """The site could not be built or started, or a daemon did not obey; the message says what it said."""
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where process 1 puts itself; the variables of enter.sh."""
+
+    rootfs: Path
+    instance: Path | None = None
+    """Folder of the writable layer; None writes right into the root filesystem."""
+    scratch_size: str | None = None
+    cgroup: str | None = None
+    """Its name in the machine's memory controller, if it may use that."""
+
+    def environment(self) -> dict[str, str]:
+        fields = {name: str(value or "") for name, value in asdict(self).items()}
+        return fields | {"init": str(HERE / "init.py")}
+
+
 class SiteProcess:
     """A running process 1.
 
@@ -23,26 +40,17 @@ class SiteProcess:
     mounts included, ends with it.
     """
 
-    def __init__(
-        self, rootfs: Path, instance: Path | None = None, scratch_size: str | None = None, lock: int = -1
-    ) -> None:
-        """Over a writable layer in `instance`, or right on `rootfs`; process 1 keeps the `lock` descriptor open."""
-        enter = [
-            "sh",
-            str(HERE / "enter.sh"),
-            str(HERE / "init.py"),
-            str(rootfs),
-            str(instance or ""),
-            scratch_size or "",
-        ]
+    def __init__(self, place: Place, keep: list[int]) -> None:
+        """Process 1 keeps the descriptors `keep` open for as long as it lives."""
+        namespaces = ["--pid", "--fork", "--kill-child=KILL", "--mount", "--uts", "--ipc"]
         self._unshare = subprocess.Popen(
-            ["unshare", "--pid", "--fork", "--kill-child=KILL", "--mount", "--uts", "--ipc", *enter],
+            ["unshare", *namespaces, "sh", str(HERE / "enter.sh")],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=CLEAN,
+            env=CLEAN | place.environment(),
             start_new_session=True,  # Ctrl-C at a terminal is the owner's
-            pass_fds=[lock] if lock >= 0 else [],
+            pass_fds=keep,
         )
         self._one_at_a_time = threading.Lock()
         self.pid: int = self._answer()

@@ -10,7 +10,7 @@ from typing import Self
 
 from slurm_site import build, host, instances, plan
 from slurm_site.options import IMAGE, NODES, SCRATCH, SERVICE_ACCOUNT, SiteOptions
-from slurm_site.process import SiteError, SiteProcess
+from slurm_site.process import Place, SiteError, SiteProcess
 
 
 class SlurmSite:
@@ -31,13 +31,13 @@ class SlurmSite:
         """
         self.options = options or SiteOptions()
         lower = build.ensure(self.options.debian)
-        if reasons := host.obstacles(self.options.debian, built=True):
+        if reasons := host.obstacles(self.options, built=True):
             raise SiteError("this machine can't host the site: " + "; ".join(reasons))
         self._instance = instances.claim()
         self.private_key = self._instance.folder / "id_ed25519"
         self.known_hosts = self._instance.folder / "known_hosts"
         try:
-            self._process = SiteProcess(lower, self._instance.folder, self.options.scratch_size, self._instance.lock)
+            self._process = SiteProcess(self._place(lower), keep=[self._instance.lock])
         except BaseException:
             self._instance.release()
             raise
@@ -46,6 +46,10 @@ class SlurmSite:
         except BaseException:
             self.close()
             raise
+
+    def _place(self, lower: Path) -> Place:
+        cgroup = self._instance.cgroup if self.options.memory_cgroups else None
+        return Place(lower, self._instance.folder, self.options.scratch_size, cgroup)
 
     def _boot(self, lower: Path) -> None:
         self._process.request("prepare", files=plan.files(self.options, self._instance.ports), commands=plan.commands())
