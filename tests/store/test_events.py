@@ -86,6 +86,23 @@ async def test_who_sees_what(database: Database) -> None:
     assert await seen(ada.id) == [first.id, first.id]
 
 
+async def test_how_things_stand(database: Database) -> None:
+    ada, bob = await a_user(database), await a_user(database, "bob@example.org")
+    ended, waits, foreign = await a_job(database, ada), await a_job(database, ada), await a_job(database, bob)
+    await move(database, waits, JobState.LAUNCHING)
+    await move(database, ended, JobState.CANCELLED)
+
+    async def standing(owner_id: str | None, job_id: str | None = None) -> list[tuple[str, JobState]]:
+        async with database.reading() as session:
+            found = await events.standing(session, owner_id=owner_id, job_id=job_id)
+        return [(event.job_id, event.state) for event in found]
+
+    assert await standing(ada.id) == [(waits.id, JobState.LAUNCHING)]
+    assert await standing(None) == [(foreign.id, JobState.CREATED), (waits.id, JobState.LAUNCHING)]
+    assert await standing(ada.id, ended.id) == [(ended.id, JobState.CANCELLED)]
+    assert await standing(bob.id, ended.id) == []
+
+
 async def test_purging_moves_the_horizon_and_frees_no_cursor(database: Database) -> None:
     job = await a_job(database)
     await move(database, job, JobState.LAUNCHING)
