@@ -87,7 +87,6 @@ def upgrade() -> None:
         sa.Column("cancel_requested_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("cancel_requested_by", sa.String(), nullable=True),
         sa.Column("submit_attempts", sa.Integer(), nullable=False),
-        sa.Column("submit_after", sa.DateTime(timezone=True), nullable=True),
         sa.Column("submit_unknown_since", sa.DateTime(timezone=True), nullable=True),
         sa.Column("missing_since", sa.DateTime(timezone=True), nullable=True),
         sa.Column("idempotency_key", sa.String(), nullable=True),
@@ -101,7 +100,7 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_jobs_cluster_state"), "jobs", ["cluster", "state"])
     op.create_index(op.f("ix_jobs_owner_id_id"), "jobs", ["owner_id", "id"])
-    op.create_index(op.f("ix_jobs_owner_id_state"), "jobs", ["owner_id", "state"])
+    op.create_index(op.f("ix_jobs_owner_id_state_id"), "jobs", ["owner_id", "state", "id"])
 
     op.create_table(
         "job_events",

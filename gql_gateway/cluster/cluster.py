@@ -6,8 +6,6 @@ from contextlib import AbstractAsyncContextManager, aclosing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-import structlog
-
 from gql_gateway.cluster import container, script, slurm, slurm_cluster
 from gql_gateway.cluster.config import ClusterConfig as ClusterConfig
 from gql_gateway.cluster.files import Download as Download
@@ -15,16 +13,18 @@ from gql_gateway.cluster.files import EndRecord as EndRecord
 from gql_gateway.cluster.files import FileEntry as FileEntry
 from gql_gateway.cluster.files import Files, parts_of
 from gql_gateway.cluster.follows import Follows
-from gql_gateway.cluster.remote import Observer, Remote
+from gql_gateway.cluster.journal import Observer
+from gql_gateway.cluster.remote import Remote
 from gql_gateway.cluster.slurm_cluster import PartitionInfo as PartitionInfo
 from gql_gateway.cluster.ssh import Door, Lane
 from gql_gateway.cluster.transfers import Transfers
-from gql_gateway.core.errors import Refused
+from gql_gateway.core.errors import GatewayError, Refused
 from gql_gateway.core.paths import JobPath, parse
 from gql_gateway.core.spec import JobSpec
 from gql_gateway.core.states import Observation
 
-log = structlog.get_logger()
+SOON = 3.0
+AGAIN = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +56,10 @@ class Cluster:
         self._polling = Remote(Lane(config, "polling", door), config, observe)
         self._bulk = [Lane(config, f"bulk-{number}", door) for number in range(1, config.bulk_connections + 1)]
         self._files = Files(config, self._control)
-        self._transfers = Transfers(config, self._control, self._bulk)
+        self._transfers = Transfers(config, self._control, self._bulk, observe)
         self._follows = Follows(config, self._polling)
         self._runtime: container.Runtime | None = None
+        self._waking: asyncio.Task[None] | None = None
 
     @property
     def name(self) -> str:
@@ -66,14 +67,33 @@ class Cluster:
         return self.config.name
 
     async def start(self) -> None:
-        """Connect, if the cluster answers; it is connected later where it does not."""
-        with suppress(Refused):
+        """Connect; where the cluster does not answer soon, go on trying behind the scenes."""
+        tried = asyncio.Event()
+        self._waking = asyncio.create_task(self._wake(tried))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(SOON):
+                await tried.wait()
+
+    async def _wake(self, tried: asyncio.Event) -> None:
+        """Ask until there is an answer, and learn what scripts for this cluster may hold."""
+        while not await self._answers():
+            tried.set()
+            await asyncio.sleep(AGAIN)
+        await self._probe_container()
+        tried.set()
+
+    async def _answers(self) -> bool:
+        try:
             await self._control.call("ping", {}, seconds=self.config.connect_timeout)
-            await self._probe_container()
+        except GatewayError:
+            return False
+        return True
 
     async def close(self) -> None:
         """Close every connection; what runs there ends."""
         self._door.shut()
+        if self._waking:
+            self._waking.cancel()
         await self._follows.close()
         closing = [self._control.close(), self._polling.close(), *(lane.close() for lane in self._bulk)]
         await asyncio.gather(*closing)
@@ -149,12 +169,20 @@ class Cluster:
         """Everything that squeue and sacct know under a job's name, to settle an sbatch of unknown outcome."""
         listed = slurm.read_queue(await self._poll(slurm.squeue_by_name(job_id)), datetime.now(UTC))
         known = {seen.slurm_job_id for seen in listed}
-        accounted = await self.accounting([job_id]) or []
+        try:
+            accounted = await self.accounting([job_id]) or []
+        except Refused:
+            if not listed:
+                raise
+            return listed
         return listed + [seen for seen in accounted if seen.slurm_job_id not in known]
 
-    async def cancel(self, slurm_job_id: str) -> None:
-        """Ask Slurm to cancel a job; that it took the request means nothing, its state will tell."""
-        slurm.read_cancel(await self._ask(slurm.scancel(slurm_job_id)))
+    async def cancel(self, slurm_job_id: str, *, only_waiting: bool = False) -> None:
+        """Ask Slurm to cancel a job, with `only_waiting` one that has not started.
+
+        That it took the request means nothing, its state will tell.
+        """
+        slurm.read_cancel(await self._ask(slurm.scancel(slurm_job_id, only_waiting=only_waiting)))
 
     async def _ask(self, argv: Sequence[str]) -> slurm.Answer:
         return await self._control.run(argv, seconds=self.config.command_timeout)

@@ -246,9 +246,9 @@ def no_answer(command: str, answer: Answer) -> ClusterUnavailable:
 # --- cancel ---------------------------------------------------------------------------------------------------------
 
 
-def scancel(slurm_job_id: str) -> list[str]:
-    """Cancel one job."""
-    return ["scancel", slurm_job_id]
+def scancel(slurm_job_id: str, *, only_waiting: bool = False) -> list[str]:
+    """Cancel one job; with `only_waiting` one that has started is let go on, by slurmctld and without a race."""
+    return ["scancel", *(["--state=PENDING"] if only_waiting else []), slurm_job_id]
 
 
 def read_cancel(answer: Answer) -> None:

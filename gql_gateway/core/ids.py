@@ -34,3 +34,8 @@ def parse_job_id(text: str) -> str | None:
 def slurm_name(job_id: str) -> str:
     """The Slurm job's name: the one key that squeue and sacct both search."""
     return f"gw-{job_id}"
+
+
+def job_of(name: str) -> str:
+    """Key of the job that a Slurm job's name of ours stands for."""
+    return name.removeprefix("gw-")

@@ -128,6 +128,44 @@ class Limits(Section):
     )
 
 
+class Watch(Section):
+    """Watching Slurm: patience and rhythm. The defaults are meant to be right; shorter patience risks more."""
+
+    notices: bool = Field(
+        default=True,
+        description="Whether to follow the file to which jobs append a line when they start and end. Without it, "
+        "changes are seen when `poll_seconds` are over.",
+    )
+    lease_seconds: float = Field(
+        15, ge=1, le=600, description="Of several processes on one store, one watches; dead for so long, another does."
+    )
+    status_seconds: float = Field(60, ge=1, le=3600, description="How often to ask how the cluster is.")
+    resubmit_seconds: float = Field(
+        30,
+        ge=1,
+        le=3600,
+        description="An `sbatch` whose outcome is unknown is repeated when Slurm has answered for so long that it "
+        "knows no such job.",
+    )
+    record_seconds: float = Field(
+        60,
+        ge=1,
+        le=86400,
+        description="A job that left the queue, and of whose end accounting says nothing for so long, ended as its own "
+        "end record says. Sites without accounting do not wait.",
+    )
+    lost_seconds: float = Field(
+        600,
+        ge=1,
+        le=86400,
+        description="A job of which neither queue, accounting nor end record knows, while they answer, for so long "
+        "is LOST.",
+    )
+    sweep_seconds: float = Field(
+        600, ge=1, le=86400, description="How often to remove what was left half done and events past `event_days`."
+    )
+
+
 class ClusterSettings(Section):
     """A Slurm cluster, reached by SSH. The first one is the default."""
 
@@ -198,6 +236,7 @@ class Settings(Section):
     store: Annotated[Store, Field(default_factory=dict, validate_default=True)]
     auth: Auth = Auth()
     limits: Limits = Limits()
+    watcher: Watch = Watch()
     clusters: tuple[ClusterSettings, ...]
     logging: Logging = Logging()
 

@@ -6,13 +6,14 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from gql_gateway.settings.load import PREFIX
-from gql_gateway.settings.model import Auth, ClusterSettings, Limits, Logging, Server, Store
+from gql_gateway.settings.model import Auth, ClusterSettings, Limits, Logging, Server, Store, Watch
 
 SECTIONS: dict[str, type[BaseModel]] = {
     "[server]": Server,
     "[store]": Store,
     "[auth]": Auth,
     "[limits]": Limits,
+    "[watcher]": Watch,
     "[[clusters]]": ClusterSettings,
     "[logging]": Logging,
 }

@@ -1,6 +1,6 @@
 """Leases: of many processes one may, for a time, by the database's clock."""
 
-from sqlalchemy import delete
+from sqlalchemy import delete, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -15,6 +15,22 @@ async def acquire(session: AsyncSession, name: str, holder: str, ttl: float) -> 
     free = (col(Lease.holder) == holder) | (col(Lease.expires_at) <= dialect.in_seconds(session, 0))
     statement = statement.on_conflict_do_update(index_elements=["name"], set_=values, where=free)
     return (await session.exec(statement)).rowcount == 1
+
+
+async def look(session: AsyncSession, name: str) -> Lease | None:
+    """Who holds a lease and until when; None where nobody ever did."""
+    return await session.get(Lease, name)
+
+
+async def take_over(session: AsyncSession, stale: Lease, holder: str, ttl: float) -> bool:
+    """Take a lease that its holder no longer renews, whatever the clocks say; False where it was renewed after all."""
+    known = (
+        col(Lease.name) == stale.name,
+        col(Lease.holder) == stale.holder,
+        col(Lease.expires_at) == stale.expires_at,
+    )
+    values = {"holder": holder, "expires_at": dialect.in_seconds(session, ttl)}
+    return (await session.exec(update(Lease).where(*known).values(**values))).rowcount == 1
 
 
 async def release(session: AsyncSession, name: str, holder: str) -> None:

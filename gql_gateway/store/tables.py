@@ -52,7 +52,7 @@ class Job(Table, table=True):
     __table_args__ = (
         UniqueConstraint("owner_id", "idempotency_key"),
         Index(None, "owner_id", "id"),  # a user's page, newest first
-        Index(None, "owner_id", "state"),  # counts by state, and the limit of active jobs
+        Index(None, "owner_id", "state", "id"),  # a page of one state, counts, the limit of active jobs
         Index(None, "cluster", "state"),  # what the watcher asks for
     )
 
@@ -84,7 +84,6 @@ class Job(Table, table=True):
     cancel_requested_at: datetime | None = None
     cancel_requested_by: str | None = None
     submit_attempts: int = 0
-    submit_after: datetime | None = Field(default=None, description="When to try to submit again.")
     submit_unknown_since: datetime | None = Field(default=None, description="An sbatch was begun, its outcome is open.")
     missing_since: datetime | None = Field(default=None, description="First poll in which Slurm did not list it.")
 

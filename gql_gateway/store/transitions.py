@@ -46,7 +46,6 @@ class Evidence(TypedDict, total=False):
     cancel_requested_at: datetime | None
     cancel_requested_by: str | None
     submit_attempts: int
-    submit_after: datetime | None
     submit_unknown_since: datetime | None
     missing_since: datetime | None
 

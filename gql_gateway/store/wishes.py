@@ -1,17 +1,17 @@
 """What was asked of a job and is not done yet: launch, cancel, delete, and an sbatch that was begun.
 
-Each is one conditional UPDATE, so that of two writers exactly one wins and neither reads what the other is about to
-change. Nothing here changes a state: that is `jobs.advance`.
+Each change is one conditional UPDATE, so that of two writers exactly one wins and neither reads what the other is
+about to change. Nothing here changes a state: that is `jobs.advance`.
 """
 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CursorResult, Update, update
-from sqlmodel import col
+from sqlalchemy import ColumnElement, CursorResult, Update, and_, or_, update
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from gql_gateway.core.states import ACTIVE, JobState
+from gql_gateway.core.states import ACTIVE, IN_SLURM, JobState
 from gql_gateway.store.tables import Job
 
 
@@ -48,14 +48,43 @@ async def begin_submit(session: AsyncSession, job_id: str, *, at: datetime) -> b
     )
 
 
-async def try_later(session: AsyncSession, job_id: str, *, after: datetime, reason: str) -> bool:
-    """Record that a submission surely did not happen, when to try again, and why it waits."""
+async def take_back(session: AsyncSession, job_id: str, *, reason: str) -> bool:
+    """Record that a submission surely did not happen, and why the job waits."""
     return await _changed(
         session,
         update(Job)
         .where(col(Job.id) == job_id, col(Job.state) == JobState.LAUNCHING)
-        .values(submit_unknown_since=None, submit_after=after, reason=reason),
+        .values(submit_unknown_since=None, reason=reason),
     )
+
+
+async def to_submit(session: AsyncSession, cluster: str) -> list[Job]:
+    """The launched jobs that are to be submitted, or were with unknown outcome, oldest launch first."""
+    wanted = or_(col(Job.cancel_requested_at).is_(None), col(Job.submit_unknown_since).is_not(None))
+    statement = select(Job).where(*_launching(cluster), wanted)
+    return list(await session.exec(statement.order_by(col(Job.launched_at), col(Job.id))))
+
+
+async def to_cancel(session: AsyncSession, cluster: str) -> list[Job]:
+    """The jobs to be cancelled: those in Slurm, and those of which no sbatch was begun."""
+    unsubmitted = and_(col(Job.state) == JobState.LAUNCHING, col(Job.submit_unknown_since).is_(None))
+    statement = select(Job).where(
+        Job.cluster == cluster,
+        col(Job.cancel_requested_at).is_not(None),
+        or_(col(Job.state).in_(IN_SLURM), unsubmitted),
+        col(Job.deleted_at).is_(None),
+    )
+    return list(await session.exec(statement.order_by(col(Job.cancel_requested_at))))
+
+
+async def explain_waiting(session: AsyncSession, cluster: str, reason: str) -> None:
+    """Say of all jobs of a cluster that wait to be submitted why they do."""
+    unannounced = col(Job.submit_unknown_since).is_(None)
+    await session.exec(update(Job).where(*_launching(cluster), unannounced).values(reason=reason))
+
+
+def _launching(cluster: str) -> tuple[ColumnElement[bool], ...]:
+    return col(Job.cluster) == cluster, col(Job.state) == JobState.LAUNCHING, col(Job.deleted_at).is_(None)
 
 
 async def explain(session: AsyncSession, job_id: str, state: JobState, reason: str) -> bool:
@@ -87,4 +116,12 @@ async def ask_delete(session: AsyncSession, job_id: str, *, at: datetime) -> boo
         update(Job)
         .where(col(Job.id) == job_id, col(Job.deleted_at).is_(None), col(Job.state).not_in(ACTIVE))
         .values(deleted_at=at),
+    )
+
+
+async def abandon(session: AsyncSession, job_id: str, *, at: datetime) -> bool:
+    """Give up a job whose folder was never finished, so that nobody finishes it any more; False where it was."""
+    return await _changed(
+        session,
+        update(Job).where(col(Job.id) == job_id, col(Job.prepared).is_(False)).values(deleted_at=at),
     )

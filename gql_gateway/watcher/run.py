@@ -10,7 +10,7 @@ import random
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import structlog
 
@@ -21,6 +21,7 @@ from gql_gateway.core.states import FINAL, JobState
 from gql_gateway.store import clusters as cluster_rows
 from gql_gateway.store.database import Database
 from gql_gateway.store.tables import ClusterStatus
+from gql_gateway.watcher.cancel import Canceller
 from gql_gateway.watcher.lead import Leadership
 from gql_gateway.watcher.reconcile import Observer
 from gql_gateway.watcher.submit import Submitter
@@ -39,15 +40,23 @@ LOOKS = 10
 """How often an announced change is looked for in quick succession before the base interval must do."""
 
 BACK_OFF_MOST_SECONDS = 120.0
+AWAY_SECONDS = 5.0
+"""How often a cluster that is away is asked whether it is back."""
+
+SLOW_LOOK_SECONDS = 5.0
+SETTLED_SECONDS = 60.0
+"""A loop that ran for so long and failed begins again at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class WatcherOptions:
-    """Seconds but for `submit_rate` (submissions a second and cluster) and the two ages."""
+    """`submit_rate` is submissions a second and cluster, `notices` whether run.sh's notices are followed."""
 
     submit_rate: float = 50.0
+    lease_seconds: float = 15.0
     status_seconds: float = 60.0
     sweep_seconds: float = 600.0
+    notices: bool = True
     patience: Patience = field(default_factory=Patience)
     event_retention: timedelta = timedelta(days=90)
 
@@ -71,39 +80,53 @@ class ClusterWatch:
         self._database = database
         self._cluster = cluster
         self._options = options
-        self._leadership = Leadership(database, cluster.name, holder)
+        self._leadership = Leadership(database, cluster.name, holder, options.lease_seconds)
         self._observer = Observer(database, cluster, options.patience)
         self._submitter = Submitter(
             database, cluster, options.patience, self._leadership.holds, rate=options.submit_rate
         )
+        self._canceller = Canceller(database, cluster)
         self._sweeper = Sweeper(database, cluster, options.event_retention)
         self._look = asyncio.Event()
         self._probe = asyncio.Event()
+        self._back = asyncio.Event()
         self._expected: dict[str, _Expected] = {}
-        self.reconciled = asyncio.Event()
-        """Set once this process has compared the store with Slurm, or knows that another process does."""
+        self._reconciled = False
+
+    @property
+    def reconciled(self) -> bool:
+        """Whether this process has compared the store with Slurm since it started, or another one watches."""
+        return self._reconciled or self._leadership.another_leads.is_set()
 
     async def run(self) -> None:
         """Watch for ever, whenever this process leads."""
         await self._leadership.while_leading(self._lead)
 
     async def _lead(self) -> None:
+        steps = [self._submit, self._cancel, self._poll, self._ask_status, self._sweep]
+        if self._options.notices:
+            steps.append(self._listen)
         async with asyncio.TaskGroup() as group:
-            for step in (self._submit, self._poll, self._listen, self._ask_status, self._sweep):
+            for step in steps:
                 group.create_task(_for_ever(step, cluster=self._cluster.name))
 
-    # -- submitting ---------------------------------------------------------------------------------------------
+    # -- carrying out -------------------------------------------------------------------------------------------
 
     async def _submit(self) -> None:
         async with self._database.signal.listen() as bell:
             while True:
                 wait = await self._submitter.carry_out()
-                submitted, cancelled = self._submitter.take_touched()
-                if submitted:
+                if self._submitter.take_submitted():
                     self._look.set()
-                for job_id in cancelled:
+                await bell.wait(_most(wait))
+
+    async def _cancel(self) -> None:
+        async with self._database.signal.listen() as bell:
+            while True:
+                wait = await self._canceller.carry_out()
+                for job_id in self._canceller.take_touched():
                     self._expect(slurm_name(job_id), end=True)
-                await bell.wait(5.0 if wait is None else min(wait, 5.0))
+                await bell.wait(_most(wait))
 
     # -- polling ------------------------------------------------------------------------------------------------
 
@@ -114,7 +137,7 @@ class ClusterWatch:
             started = asyncio.get_running_loop().time()
             try:
                 self._settle(await self._observer.observe())
-                self.reconciled.set()
+                self._reconciled = True
                 failures = 0
             except Refused as refused:
                 failures += 1
@@ -127,7 +150,11 @@ class ClusterWatch:
         base = max(self._cluster.config.poll_seconds, LOAD * took)
         if failures:
             # A cluster that does not answer is not asked faster because of notices that wait.
-            await asyncio.sleep(min(base * 2 ** (failures - 1), BACK_OFF_MOST_SECONDS) * random.uniform(0.8, 1.2))  # noqa: S311 - jitter
+            longest = min(base * 2 ** (failures - 1), BACK_OFF_MOST_SECONDS) * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
+            self._back.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(longest):
+                    await self._back.wait()
             return
         least = max(GAP_SECONDS, LOAD * took)
         if self._expected:
@@ -159,17 +186,25 @@ class ClusterWatch:
     # -- the rest -----------------------------------------------------------------------------------------------
 
     async def _ask_status(self) -> None:
+        was_available = False
         while True:
             self._probe.clear()
             report = await self._cluster.probe()
             async with self._database.transaction() as session:
                 await cluster_rows.put(session, _status(self._cluster.name, report))
-            if not report.available:
-                self.reconciled.set()  # ready to serve what the store knows; the status says what is amiss
+            if report.available and not was_available:
+                self._resume()
+            was_available = report.available
             with suppress(TimeoutError):
-                async with asyncio.timeout(self._options.status_seconds if report.available else 5.0):
+                async with asyncio.timeout(self._options.status_seconds if report.available else AWAY_SECONDS):
                     await self._probe.wait()
                     await asyncio.sleep(1.0)  # a burst of failures is one reason to ask
+
+    def _resume(self) -> None:
+        """The cluster is back: nobody needs to wait any longer before trying again."""
+        self._submitter.resume()
+        self._back.set()
+        self._database.signal.ring()
 
     async def _sweep(self) -> None:
         while True:
@@ -180,16 +215,22 @@ class ClusterWatch:
 async def _for_ever(step: Callable[[], Awaitable[None]], *, cluster: str) -> None:
     """Run a loop; one that fails is logged and begun again, since nobody is there to do it by hand."""
     wait = 1.0
+    clock = asyncio.get_running_loop().time
     while True:
-        started = datetime.now(UTC)
+        started = clock()
         try:
             await step()
         except Refused as refused:
             log.warning("watcher step put off", step=step.__name__, cluster=cluster, error=str(refused))
         except Exception:
             log.exception("watcher step failed", step=step.__name__, cluster=cluster)
-        wait = 1.0 if datetime.now(UTC) - started > timedelta(minutes=1) else min(wait * 2, 30.0)
+        wait = 1.0 if clock() - started > SETTLED_SECONDS else min(wait * 2, 30.0)
         await asyncio.sleep(wait)
+
+
+def _most(wait: float | None) -> float:
+    """How long to wait for the bell: it may be lost, so never for long."""
+    return SLOW_LOOK_SECONDS if wait is None else min(wait, SLOW_LOOK_SECONDS)
 
 
 def _status(name: str, report: ClusterReport) -> ClusterStatus:
@@ -227,4 +268,4 @@ class Watcher:
 
     def reconciled(self, cluster: str) -> bool:
         """Whether the first comparison with Slurm since the start is done, here or by the process that leads."""
-        return self._watches[cluster].reconciled.is_set()
+        return self._watches[cluster].reconciled

@@ -1,13 +1,17 @@
-"""Carry out what was asked: submit launched jobs, one after another, and cancel. The only place that calls sbatch.
+"""Submit launched jobs, one after another. The only place that calls sbatch.
 
 An sbatch is announced in the store before it is sent. Whatever dies then, the announcement stays, and the next pass
 looks the token up in Slurm before it even thinks of a second try.
+
+What stands in the way of one job stands in the way of all behind it: a cluster that does not answer is asked once in
+growing waits, and not once for each job that waits.
 """
 
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from time import monotonic
 
 import structlog
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -15,23 +19,24 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from gql_gateway.cluster.cluster import Cluster
 from gql_gateway.core.errors import ClusterTimeout, ClusterUnavailable, Refused, SubmitRefused
 from gql_gateway.core.ids import slurm_name
-from gql_gateway.core.states import IN_SLURM, JobState, Observation, Source
+from gql_gateway.core.states import JobState, Observation, Source
 from gql_gateway.store import jobs, wishes
 from gql_gateway.store.database import Database
 from gql_gateway.store.tables import Job
 from gql_gateway.watcher import verdict
 from gql_gateway.watcher.reconcile import Recorder
+from gql_gateway.watcher.silence import Silences
 from gql_gateway.watcher.verdict import Patience
 
 log = structlog.get_logger()
 
 RETRY_FIRST_SECONDS = 1.0
 RETRY_MOST_SECONDS = 60.0
-CANCEL_AGAIN = timedelta(seconds=5)
+LOOK_AGAIN_SECONDS = 1.0
 
 
 class Submitter:
-    """Submits and cancels for one cluster. `rate` is the most submissions a second."""
+    """Submits for one cluster. `rate` is the most submissions a second."""
 
     def __init__(
         self,
@@ -46,55 +51,79 @@ class Submitter:
         self._cluster = cluster
         self._patience = patience
         self._leads = leads
-        self._submitted: set[str] = set()
-        self._cancelled: set[str] = set()
         self._gap = 1.0 / rate
+        self._next = 0.0
         self._recorder = Recorder(database)
-        self._cancelled_at: dict[str, datetime] = {}
+        self._unknown = Silences()
+        self._failures = 0
+        self._rest_until = 0.0
+        self._submitted = False
 
     async def carry_out(self) -> float | None:
-        """One pass over everything that was asked; seconds until something is to be tried again, if anything is."""
+        """One pass over every launched job, oldest launch first.
+
+        Returns:
+            Seconds until something is to be tried again, if anything is.
+        """
+        if (rest := self._rest_until - monotonic()) > 0:
+            return rest
         async with self._database.reading() as session:
-            active = await jobs.active(session, self._cluster.name)
-        waits = [await self._cancel(job) for job in active if job.state in IN_SLURM and job.cancel_requested_at]
-        launching = sorted((job for job in active if job.state is JobState.LAUNCHING), key=_order)
-        waits += [await self._launch(job) for job in launching]
-        self._cancelled_at = {job.id: at for job in active if (at := self._cancelled_at.get(job.id))}
-        return min((wait for wait in waits if wait is not None), default=None)
+            waiting = await wishes.to_submit(session, self._cluster.name)
+        self._unknown.keep_only({job.id for job in waiting})
+        waits = []
+        try:
+            for job in waiting:
+                if not job.submit_unknown_since:
+                    await self._begin(job)
+                elif (wait := await self._look_up(job)) is not None:
+                    waits.append(wait)
+        except Refused as refused:
+            return await self._rest(refused)
+        return min(waits, default=None)
 
-    def take_touched(self) -> tuple[set[str], set[str]]:
-        """Jobs submitted and jobs cancelled since this was last asked, whose state will soon change."""
-        touched = self._submitted, self._cancelled
-        self._submitted, self._cancelled = set(), set()
-        return touched
+    def take_submitted(self) -> bool:
+        """Whether anything was submitted since this was last asked, so that the queue has news."""
+        submitted, self._submitted = self._submitted, False
+        return submitted
 
-    async def _launch(self, job: Job) -> float | None:
+    def resume(self) -> None:
+        """Try again at the next pass: the cluster answers."""
+        self._rest_until = 0.0
+
+    async def _rest(self, refused: Refused) -> float:
+        """The cluster does not answer: say so to everybody who waits, and wait longer each time."""
+        wait: float = min(RETRY_FIRST_SECONDS * 2**self._failures, RETRY_MOST_SECONDS) * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
+        self._failures += 1
+        self._rest_until = monotonic() + wait
+        log.warning("submissions rest", cluster=self._cluster.name, seconds=round(wait, 1), error=str(refused))
+        async with self._database.transaction() as session:
+            await wishes.explain_waiting(session, self._cluster.name, f"{refused} Trying again.")
+        return wait
+
+    async def _begin(self, job: Job) -> None:
+        await asyncio.sleep(self._next - monotonic())
         now = datetime.now(UTC)
-        if job.submit_unknown_since:
-            return await self._look_up(job, now)
-        if job.cancel_requested_at:
-            await self._cancel_unsubmitted(job, now)
-            return None
-        if job.submit_after and job.submit_after > now:
-            return (job.submit_after - now).total_seconds()
         async with self._database.transaction() as session:
             begun = await self._leads(session) and await wishes.begin_submit(session, job.id, at=now)
-        return await self._submit(job) if begun else None
+        if begun:
+            self._next = monotonic() + self._gap
+            await self._submit(job)
 
-    async def _submit(self, job: Job) -> float | None:
+    async def _submit(self, job: Job) -> None:
         try:
             slurm_job_id = await self._cluster.submit(job.id, job.script)
         except SubmitRefused as refused:
             await self._refuse(job, refused)
         except ClusterUnavailable as unavailable:
-            return await self._try_later(job, unavailable)
+            await self._take_back(job, unavailable)
+            raise
         except ClusterTimeout as timeout:
-            return await self._leave_unknown(job, timeout)
+            await self._leave_unknown(job, timeout)
+            raise
         else:
+            self._failures = 0
             await self._recorder.record(job, _queued(job, slurm_job_id))
-            self._submitted.add(job.id)
-            await asyncio.sleep(self._gap)
-        return None
+            self._submitted = True
 
     async def _refuse(self, job: Job, refused: SubmitRefused) -> None:
         """Final: the same job would be refused again."""
@@ -106,67 +135,42 @@ class Submitter:
             )
         log.info("job refused", job=job.id, cluster=job.cluster, words=words)
 
-    async def _try_later(self, job: Job, unavailable: ClusterUnavailable) -> float:
-        """Surely not submitted: the announcement is taken back, and the wait grows."""
-        wait: float = min(RETRY_FIRST_SECONDS * 2**job.submit_attempts, RETRY_MOST_SECONDS) * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
-        reason = f"{unavailable} Trying again."
+    async def _take_back(self, job: Job, unavailable: ClusterUnavailable) -> None:
+        """Surely not submitted: the announcement is taken back."""
         async with self._database.transaction() as session:
-            after = datetime.now(UTC) + timedelta(seconds=wait)
-            await wishes.try_later(session, job.id, after=after, reason=reason)
-        log.warning("submission put off", job=job.id, cluster=job.cluster, seconds=wait, error=str(unavailable))
-        return wait
+            await wishes.take_back(session, job.id, reason=f"{unavailable} Trying again.")
 
-    async def _leave_unknown(self, job: Job, unknown: ClusterTimeout) -> float:
+    async def _leave_unknown(self, job: Job, unknown: ClusterTimeout) -> None:
         async with self._database.transaction() as session:
             reason = f"{unknown} Looking whether Slurm has the job."
             await wishes.explain(session, job.id, JobState.LAUNCHING, reason)
         log.warning("submission of unknown outcome", job=job.id, cluster=job.cluster, error=str(unknown))
-        return RETRY_FIRST_SECONDS
 
-    async def _look_up(self, job: Job, now: datetime) -> float | None:
+    async def _look_up(self, job: Job) -> float | None:
         """Find the Slurm job of an sbatch whose outcome is unknown: adopt it, or after a while try again."""
         try:
             found = await self._cluster.find(job.id)
-        except Refused as refused:
-            log.warning("look-up failed", job=job.id, cluster=job.cluster, error=str(refused))
-            return RETRY_FIRST_SECONDS * 2
-        kept = verdict.chosen(job, found)
-        if kept:
-            log.info("adopted", job=job.id, slurm_job=kept.slurm_job_id, of=len(found))
-            for twin in verdict.twins(job, found, kept):
-                await self._cluster.cancel(twin.slurm_job_id)
-            await self._recorder.record(job, kept)
+        except Refused:
+            self._unknown.begin_anew(job.id)
+            raise
+        self._failures = 0
+        if kept := verdict.chosen(job, found):
+            await self._adopt(job, found, kept)
             return None
-        waited = now - (job.submit_unknown_since or now)
-        if waited < self._patience.resubmit_after:
-            return RETRY_FIRST_SECONDS
+        silent = self._unknown.heard_nothing(job.id)
+        if silent < self._patience.resubmit_after:
+            return min(LOOK_AGAIN_SECONDS, (self._patience.resubmit_after - silent).total_seconds())
+        self._unknown.begin_anew(job.id)
         async with self._database.transaction() as session:
-            await wishes.try_later(session, job.id, after=now, reason="Slurm does not know the job; submitting again.")
+            await wishes.take_back(session, job.id, reason="Slurm does not know the job; submitting again.")
         return 0.0
 
-    async def _cancel_unsubmitted(self, job: Job, now: datetime) -> None:
-        async with self._database.transaction() as session:
-            reason = f"Cancelled by {job.cancel_requested_by} before it was submitted."
-            await jobs.advance(session, job, JobState.CANCELLED, at=now, reason=reason, ended_at=now)
-
-    async def _cancel(self, job: Job) -> float | None:
-        """scancel, again and again until Slurm shows the job's end: its success means nothing."""
-        now = datetime.now(UTC)
-        last = self._cancelled_at.get(job.id)
-        if last and now - last < CANCEL_AGAIN:
-            return (CANCEL_AGAIN - (now - last)).total_seconds()
-        try:
-            await self._cluster.cancel(job.slurm_job_id or "")
-        except Refused as refused:
-            log.warning("cancel put off", job=job.id, cluster=job.cluster, error=str(refused))
-            return RETRY_FIRST_SECONDS * 2
-        self._cancelled_at[job.id] = now
-        self._cancelled.add(job.id)
-        return CANCEL_AGAIN.total_seconds()
-
-
-def _order(job: Job) -> tuple[datetime, str]:
-    return job.launched_at or job.created_at, job.id
+    async def _adopt(self, job: Job, found: list[Observation], kept: Observation) -> None:
+        log.info("adopted", job=job.id, slurm_job=kept.slurm_job_id, of=len(found))
+        for twin in verdict.twins(job, found, kept):
+            await self._cluster.cancel(twin.slurm_job_id, only_waiting=True)
+        await self._recorder.record(job, kept)
+        self._submitted = True
 
 
 def _queued(job: Job, slurm_job_id: str) -> Observation:

@@ -6,8 +6,9 @@ import structlog
 
 from gql_gateway.cluster.cluster import Cluster
 from gql_gateway.core.errors import Refused
-from gql_gateway.store import events, jobs
+from gql_gateway.store import events, jobs, wishes
 from gql_gateway.store.database import Database
+from gql_gateway.store.tables import Job
 
 log = structlog.get_logger()
 
@@ -30,12 +31,20 @@ class Sweeper:
             abandoned = await jobs.abandoned(session, self._cluster.name, now - HALF_DONE)
         for job in abandoned:
             try:
-                await self._cluster.remove_job(job.folder)
+                await self._remove(job, now)
             except Refused as refused:
                 log.warning("sweep put off", job=job.id, cluster=job.cluster, error=str(refused))
-                return
-            async with self._database.transaction() as session:
-                await jobs.remove(session, job)
-            log.info("swept", job=job.id, cluster=job.cluster)
+                break
         async with self._database.transaction() as session:
             await events.purge(session, now - self._retention)
+
+    async def _remove(self, job: Job, now: datetime) -> None:
+        if not job.prepared:
+            # A second createJob with the same key may just now finish what the first began: then the job stays.
+            async with self._database.transaction() as session:
+                if not await wishes.abandon(session, job.id, at=now):
+                    return
+        await self._cluster.remove_job(job.folder)
+        async with self._database.transaction() as session:
+            await jobs.remove(session, job)
+        log.info("swept", job=job.id, cluster=job.cluster)

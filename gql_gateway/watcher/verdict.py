@@ -29,6 +29,9 @@ class Patience:
     resubmit_after: timedelta = timedelta(seconds=30)
     """An sbatch of unknown outcome, and Slurm answering for so long that it knows no such job: submit again."""
 
+    record_after: timedelta = timedelta(minutes=1)
+    """Gone from the queue for so long, without an end in the accounts: the job's own end record is believed."""
+
 
 def matching(job: Job, observations: Sequence[Observation]) -> list[Observation]:
     """What was said of this job's token, oldest submission first."""
@@ -74,6 +77,9 @@ def from_end_record(job: Job, record: EndRecord, now: datetime) -> Observation:
         state, reason = JobState.CANCELLED, f"Cancelled by {job.cancel_requested_by}."
     elif killed and _time_is_up(job, record):
         state, reason = JobState.TIMED_OUT, "Stopped at its time limit."
+    elif _was_told_to_end(job, record):
+        # It caught the signal and ended in its own way. Slurm calls that cancelled, whatever the status is.
+        state, reason = JobState.CANCELLED, f"Cancelled by {job.cancel_requested_by}."
     elif record.exit_code:
         state, reason = JobState.FAILED, _ended_by(record.exit_code)
     else:
@@ -97,6 +103,11 @@ def _ended_by(status: int) -> str:
     if status > SIGNAL_BASE:
         return f"Ended by signal {status - SIGNAL_BASE}."
     return f"Ended with exit status {status}."
+
+
+def _was_told_to_end(job: Job, record: EndRecord) -> bool:
+    asked, ended = job.cancel_requested_at, record.ended_at
+    return asked is not None and (ended is None or ended >= asked.replace(microsecond=0))
 
 
 def _time_is_up(job: Job, record: EndRecord) -> bool:

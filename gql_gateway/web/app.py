@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+import structlog
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
+from gql_gateway import __version__
 from gql_gateway.api.context import Services
 from gql_gateway.api.limits import QueryLimits
 from gql_gateway.api.schema import GatewaySchema
@@ -27,6 +29,7 @@ from gql_gateway.settings import ClusterSettings, Settings
 from gql_gateway.store import keys
 from gql_gateway.store.database import Database
 from gql_gateway.watcher.run import Watcher, WatcherOptions
+from gql_gateway.watcher.verdict import Patience
 from gql_gateway.web.auth import ApiTokens, Authenticator
 from gql_gateway.web.endpoint import EndpointOptions, GraphQLEndpoint
 from gql_gateway.web.errors import HANDLERS
@@ -37,6 +40,8 @@ from gql_gateway.web.middleware import Surroundings
 from gql_gateway.web.pages import Pages
 from gql_gateway.web.signing import Signer, kept_key
 from gql_gateway.web.statuses import Statuses
+
+log = structlog.get_logger()
 
 _SQLITE = "sqlite+aiosqlite:///"
 _STALE_LOOKS = 3
@@ -62,7 +67,9 @@ class Gateway:
                 await cluster.start()
             stack.push_async_callback(self.watcher.close)
             await self.watcher.start()
+            log.info("started", version=__version__, clusters=list(self.clusters))
             yield
+            log.info("stopping")
 
 
 def cluster_config(settings: ClusterSettings) -> ClusterConfig:
@@ -87,7 +94,7 @@ def create_app(settings: Settings, signing: tuple[str, ...]) -> ASGIApp:
     clusters = {each.name: Cluster(cluster_config(each), metrics.command) for each in settings.clusters}
     statuses = Statuses(database, tuple(clusters))
     services, signer = _services(settings, database, clusters, statuses, signing)
-    options = WatcherOptions(settings.limits.submit_rate, event_retention=timedelta(days=settings.store.event_days))
+    options = _watcher_options(settings)
     watcher = Watcher(database, clusters, options)
     stale = timedelta(seconds=_STALE_LOOKS * options.status_seconds)
     health = Health(database, statuses, watcher, metrics, stale)
@@ -103,6 +110,23 @@ def create_app(settings: Settings, signing: tuple[str, ...]) -> ASGIApp:
         max_body_size=settings.limits.request_bytes,
     )
     return Surroundings(app, metrics)
+
+
+def _watcher_options(settings: Settings) -> WatcherOptions:
+    watch = settings.watcher
+    return WatcherOptions(
+        submit_rate=settings.limits.submit_rate,
+        lease_seconds=watch.lease_seconds,
+        status_seconds=watch.status_seconds,
+        sweep_seconds=watch.sweep_seconds,
+        notices=watch.notices,
+        patience=Patience(
+            lost_after=timedelta(seconds=watch.lost_seconds),
+            resubmit_after=timedelta(seconds=watch.resubmit_seconds),
+            record_after=timedelta(seconds=watch.record_seconds),
+        ),
+        event_retention=timedelta(days=settings.store.event_days),
+    )
 
 
 def _services(

@@ -40,3 +40,34 @@ async def test_it_can_be_given_back_by_its_holder_alone(database: Database) -> N
 async def test_of_many_at_once_one_gets_it(database: Database, second: Database) -> None:
     results = await asyncio.gather(*(acquire((database, second)[number % 2], str(number)) for number in range(20)))
     assert sum(results) == 1
+
+
+async def test_a_lease_that_is_not_renewed_can_be_taken_over(database: Database, second: Database) -> None:
+    assert await acquire(database, "a", ttl=3600)
+    async with second.transaction() as session:
+        assert await leases.look(session, "nothing") is None
+        stale = await leases.look(session, "watcher:local")
+    assert stale is not None
+    assert await acquire(database, "a", ttl=7200)
+    async with second.transaction() as session:
+        assert not await leases.take_over(session, stale, "b", 60)
+        stale = await leases.look(session, "watcher:local")
+        assert stale is not None
+        assert await leases.take_over(session, stale, "b", 60)
+        assert await leases.holds(session, "watcher:local", "b")
+        assert not await leases.holds(session, "watcher:local", "a")
+    assert not await acquire(database, "a")
+
+
+async def test_one_that_was_renewed_meanwhile_is_not_taken_over(database: Database) -> None:
+    assert await acquire(database, "a")
+    async with database.transaction() as session:
+        stale = await leases.look(session, "watcher:local")
+    assert stale
+    assert await acquire(database, "a")
+    async with database.transaction() as session:
+        assert not await leases.take_over(session, stale, "b", 60)
+        known = await leases.look(session, "watcher:local")
+        assert known
+        assert await leases.take_over(session, known, "b", 60)
+        assert await leases.holds(session, "watcher:local", "b")

@@ -23,14 +23,50 @@ async def test_one_submission_at_a_time(database: Database) -> None:
     async with database.transaction() as session:
         assert await wishes.begin_submit(session, job.id, at=NOW)
         assert not await wishes.begin_submit(session, job.id, at=NOW)
-        assert await wishes.try_later(session, job.id, after=NOW, reason="controller away")
+        assert await wishes.take_back(session, job.id, reason="controller away")
         assert await wishes.begin_submit(session, job.id, at=NOW)
     found = await stored(database, job)
     assert (found.submit_attempts, found.submit_unknown_since, found.reason) == (2, NOW, "controller away")
     async with database.transaction() as session:
-        await wishes.try_later(session, job.id, after=NOW, reason="")
+        await wishes.take_back(session, job.id, reason="")
         assert await wishes.ask_cancel(session, job.id, at=NOW, by="a")
         assert not await wishes.begin_submit(session, job.id, at=NOW)
+
+
+async def test_a_cancel_wins_against_a_submission_or_waits_for_its_outcome(database: Database) -> None:
+    owner = await a_user(database)
+    early, late = [await a_job(database, owner, state=JobState.LAUNCHING) for _ in range(2)]
+    async with database.transaction() as session:
+        assert await wishes.begin_submit(session, late.id, at=NOW)
+        for job in (early, late):
+            assert await wishes.ask_cancel(session, job.id, at=NOW, by="a")
+        assert not await wishes.begin_submit(session, early.id, at=NOW)
+        assert [job.id for job in await wishes.to_cancel(session, "local")] == [early.id]
+        assert [job.id for job in await wishes.to_submit(session, "local")] == [late.id]
+        await wishes.take_back(session, late.id, reason="")
+        assert {job.id for job in await wishes.to_cancel(session, "local")} == {early.id, late.id}
+        assert await wishes.to_submit(session, "local") == []
+
+
+async def test_why_all_who_wait_do(database: Database) -> None:
+    owner = await a_user(database)
+    waiting, announced = [await a_job(database, owner, state=JobState.LAUNCHING) for _ in range(2)]
+    elsewhere = await a_job(database, owner, state=JobState.LAUNCHING, cluster="other")
+    async with database.transaction() as session:
+        await wishes.begin_submit(session, announced.id, at=NOW)
+        await wishes.explain_waiting(session, "local", "away")
+    reasons = [(await stored(database, job)).reason for job in (waiting, announced, elsewhere)]
+    assert reasons == ["away", None, None]
+
+
+async def test_who_finishes_a_job_and_who_sweeps_it_exclude_each_other(database: Database) -> None:
+    owner = await a_user(database)
+    finished, swept = [await a_job(database, owner, prepared=False) for _ in range(2)]
+    async with database.transaction() as session:
+        assert await wishes.prepared(session, finished.id)
+        assert not await wishes.abandon(session, finished.id, at=NOW)
+        assert await wishes.abandon(session, swept.id, at=NOW)
+        assert not await wishes.prepared(session, swept.id)
 
 
 async def test_what_is_active_is_not_deleted_and_what_is_deleted_not_launched(database: Database) -> None:
@@ -59,3 +95,31 @@ async def test_explanations_and_absences_are_noted(database: Database) -> None:
         await wishes.miss(session, [job.id], since=NOW)
     found = await stored(database, job)
     assert (found.reason, found.missing_since) == ("Priority", NOW)
+
+
+async def test_what_is_to_be_done(database: Database) -> None:
+    owner = await a_user(database)
+    late = await a_job(database, owner, state=JobState.LAUNCHING, launched_at=NOW + timedelta(1))
+    early = await a_job(database, owner, state=JobState.LAUNCHING, launched_at=NOW)
+    begun = await a_job(database, owner, state=JobState.LAUNCHING, launched_at=NOW + timedelta(2))
+    queued = await a_job(database, owner, state=JobState.QUEUED)
+    await a_job(database, owner, state=JobState.LAUNCHING, launched_at=NOW, cluster="other")
+    async with database.transaction() as session:
+        assert await wishes.begin_submit(session, begun.id, at=NOW)
+        for job in (queued, begun, late):
+            assert await wishes.ask_cancel(session, job.id, at=NOW, by="a")
+        await wishes.explain_waiting(session, "local", "controller away")
+    async with database.reading() as session:
+        assert [job.id for job in await wishes.to_submit(session, "local")] == [early.id, begun.id]
+        assert {job.id for job in await wishes.to_cancel(session, "local")} == {late.id, queued.id}
+    assert (await stored(database, early)).reason == "controller away"
+    assert (await stored(database, begun)).reason is None
+
+
+async def test_an_unfinished_job_is_given_up_once_it_is_not_prepared(database: Database) -> None:
+    owner = await a_user(database)
+    unmade, made = await a_job(database, owner, prepared=False), await a_job(database, owner)
+    async with database.transaction() as session:
+        assert await wishes.abandon(session, unmade.id, at=NOW)
+        assert not await wishes.prepared(session, unmade.id)
+        assert not await wishes.abandon(session, made.id, at=NOW)
