@@ -8,11 +8,15 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 
+import structlog
+
 from gql_gateway.cluster.channel import Reply
 from gql_gateway.cluster.config import ClusterConfig
 from gql_gateway.cluster.files import NOTICES
 from gql_gateway.cluster.remote import Remote
-from gql_gateway.core.errors import ClusterTimeout, ClusterUnavailable, Refused
+from gql_gateway.core.errors import ClusterTimeout, ClusterUnavailable, GatewayError
+
+log = structlog.get_logger()
 
 READ = 64 * 1024
 FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
@@ -28,7 +32,7 @@ class Shared:
         self.generation = 0
         self.offset = 0
         self.newest = b""
-        self.failure: Refused | None = None
+        self.failure: GatewayError | None = None
         self._changed = asyncio.Event()
 
     def news(self, reply: Reply) -> None:
@@ -40,8 +44,9 @@ class Shared:
         self.offset, self.newest = told["offset"], reply.body
         self.ring()
 
-    def failed(self, refused: Refused) -> None:
-        self.failure = refused
+    def failed(self, error: GatewayError) -> None:
+        """Nothing more will come."""
+        self.failure = error
         self.ring()
 
     def ring(self) -> None:
@@ -144,8 +149,8 @@ class Follows:
             except (ClusterUnavailable, ClusterTimeout):
                 wait = FIRST_WAIT if shared.size != size else min(LONGEST_WAIT, wait * 2)
                 await asyncio.sleep(wait)
-            except Refused as refused:
-                shared.failed(refused)
+            except GatewayError as error:
+                shared.failed(error)
                 return
 
     async def notices(self) -> AsyncGenerator[str]:
@@ -160,17 +165,18 @@ class Follows:
                     async for line in lines:
                         wait = FIRST_WAIT
                         yield line
-            except Refused:
+            except GatewayError as error:
+                log.info("no notices", cluster=self._config.name, error=str(error))
                 wait = min(LONGEST_WAIT, wait * 2)
                 await asyncio.sleep(wait)
 
     async def _lines(self, parts: tuple[str, ...]) -> AsyncGenerator[str]:
         """Whole lines behind the file's present end."""
         async with self._watch(parts) as shared:
-            changed = shared.changed
             while shared.file is None:
-                await changed.wait()
-                changed = shared.changed
+                if shared.failure:
+                    raise shared.failure
+                await shared.changed.wait()
             held = b""
             async with aclosing(self.follow(parts, shared.size, None)) as news:
                 async for _, data in news:

@@ -2,23 +2,16 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from time import monotonic
 from typing import NoReturn
-
-import structlog
 
 from gql_gateway.cluster.channel import AgentChannel, ConnectionGone, Reply
 from gql_gateway.cluster.config import ClusterConfig
+from gql_gateway.cluster.journal import Journal, Observer
 from gql_gateway.cluster.slurm import Answer
 from gql_gateway.cluster.ssh import Lane
-from gql_gateway.core.errors import ClusterTimeout, ClusterUnavailable, Refused
-
-log = structlog.get_logger()
+from gql_gateway.core.errors import ClusterTimeout, ClusterUnavailable
 
 OUTPUT_LIMIT = 32 * 2**20
-
-Observer = Callable[[str, str, float, str], None]
-"""Told of each remote operation: cluster, what it was, seconds, and how it ended (`ok` or an error code)."""
 
 
 class Remote:
@@ -27,7 +20,7 @@ class Remote:
     def __init__(self, lane: Lane, config: ClusterConfig, observe: Observer) -> None:
         self._lane = lane
         self._config = config
-        self._observe = observe
+        self._journal = Journal(config.name, lane.name, observe)
         self._agent: AgentChannel | None = None
         self._starting = asyncio.Lock()
 
@@ -48,20 +41,11 @@ class Remote:
             ClusterTimeout: it may or may not have been done.
             Refused: what the agent says.
         """
-        started, outcome = monotonic(), "broken off"
-        try:
+        with self._journal.entry(name or op):
             try:
-                reply = await (await self._ready()).request(op, fields, seconds=seconds, body=body)
+                return await (await self._ready()).request(op, fields, seconds=seconds, body=body)
             except ConnectionGone:
-                reply = await self._once_more(op, fields, again, seconds=seconds, body=body)
-        except Refused as refused:
-            outcome = refused.code.value
-            raise
-        else:
-            outcome = "ok"
-            return reply
-        finally:
-            self._record(name or op, monotonic() - started, outcome)
+                return await self._once_more(op, fields, again, seconds=seconds, body=body)
 
     async def run(self, argv: Sequence[str], *, seconds: float, again: bool = True, text: str = "") -> Answer:
         """Run a command with `text` as its input.
@@ -119,7 +103,3 @@ class Remote:
             return await (await self._ready()).request(op, fields, seconds=seconds, body=body)
         except ConnectionGone:
             raise ClusterUnavailable("The connection to the cluster was lost, twice.") from None
-
-    def _record(self, name: str, seconds: float, outcome: str) -> None:
-        log.info("remote", cluster=self._config.name, command=name, seconds=round(seconds, 4), outcome=outcome)
-        self._observe(self._config.name, name, seconds, outcome)

@@ -33,6 +33,9 @@ WAIT_AFTER_REFUSAL = 30.0
 
 Process = asyncssh.SSHClientProcess[bytes]
 
+# Below this it tells every command and every channel, which the journal does better.
+asyncssh.set_log_level("WARNING")
+
 
 @dataclass(slots=True)
 class Door:
@@ -70,6 +73,7 @@ class Lane:
     """One connection, used for one purpose; at most half of the server's MaxSessions channels on it at once."""
 
     def __init__(self, config: ClusterConfig, name: str, door: Door) -> None:
+        self.name = name
         self._config = config
         self._door = door
         self._connection: asyncssh.SSHClientConnection | None = None
@@ -130,11 +134,12 @@ class Lane:
         )
 
     async def _connected(self) -> asyncssh.SSHClientConnection:
-        async with self._door.lock:
-            if self._connection is None or self._connection.is_closed():
-                self._door.check()
-                self._connection = await self._connect()
-            return self._connection
+        if self._connection is None or self._connection.is_closed():
+            async with self._door.lock:
+                if self._connection is None or self._connection.is_closed():
+                    self._door.check()
+                    self._connection = await self._connect()
+        return self._connection
 
     async def _connect(self) -> asyncssh.SSHClientConnection:
         started = monotonic()

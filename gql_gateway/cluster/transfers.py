@@ -21,6 +21,7 @@ from gql_gateway.cluster.channel import (
 )
 from gql_gateway.cluster.config import ClusterConfig
 from gql_gateway.cluster.files import Download, FileEntry, entry_of, parts_of
+from gql_gateway.cluster.journal import Journal, Observer
 from gql_gateway.cluster.remote import Remote
 from gql_gateway.cluster.ssh import Lane, Process
 from gql_gateway.core.errors import ClusterTimeout, ClusterUnavailable, ErrorCode, refuse
@@ -36,10 +37,11 @@ COPY_SECONDS = 3600.0
 class Transfers:
     """Uploads, downloads and copies of one cluster."""
 
-    def __init__(self, config: ClusterConfig, control: Remote, lanes: Sequence[Lane]) -> None:
+    def __init__(self, config: ClusterConfig, control: Remote, lanes: Sequence[Lane], observe: Observer) -> None:
         self._config = config
         self._control = control
         self._lanes = lanes
+        self._journal = Journal(config.name, "bulk", observe)
         self._free = asyncio.Semaphore(len(lanes) * config.channels)
 
     async def upload(
@@ -62,7 +64,11 @@ class Transfers:
             reply = await self._send(fields, begin.data, pieces)
         return entry_of(path, reply.header["entry"])
 
-    async def _send(self, fields: dict[str, object], first: bytes, pieces: AsyncIterator[bytes]) -> Reply:
+    async def _send(self, fields: Header, first: bytes, pieces: AsyncIterator[bytes]) -> Reply:
+        with self._journal.entry("upload"):
+            return await self._stream(fields, first, pieces)
+
+    async def _stream(self, fields: Header, first: bytes, pieces: AsyncIterator[bytes]) -> Reply:
         async with self._process() as process:
             process.stdin.write(frame({"id": 1, "op": "upload", **fields}))
             await self._put(process, first)
@@ -115,11 +121,12 @@ class Transfers:
             if len(reply.body) >= wanted:
                 yield Download(entry, wanted, _one(reply.body[:wanted]))
                 return
-        async with self._process() as process:
-            process.stdin.write(frame({"id": 1, "op": "download", "length": length, **fields}))
-            head = await self._answer(process)
-            size = head["length"]
-            yield Download(entry_of(path, head["entry"]), size, self._receive(process, size))
+        with self._journal.entry("download"):
+            async with self._process() as process:
+                process.stdin.write(frame({"id": 1, "op": "download", "length": length, **fields}))
+                head = await self._answer(process)
+                size = head["length"]
+                yield Download(entry_of(path, head["entry"]), size, self._receive(process, size))
 
     async def _answer(self, process: Process) -> Header:
         try:
@@ -153,12 +160,13 @@ class Transfers:
         """Copy files from one job to another on the cluster itself; those that are gone are left out."""
         wanted = [list(path.on_disk) for path in paths]
         fields = {"root": self._config.root, "from": parts_of(source), "job": parts_of(target), "paths": wanted}
-        async with self._slot() as lane:
-            try:
-                async with AgentChannel(lane, self._config) as agent:
-                    reply = await agent.request("copy", fields, seconds=COPY_SECONDS)
-            except ConnectionGone:
-                raise ClusterTimeout("The connection was lost before the files were copied.") from None
+        with self._journal.entry("copy"):
+            async with self._slot() as lane:
+                try:
+                    async with AgentChannel(lane, self._config) as agent:
+                        reply = await agent.request("copy", fields, seconds=COPY_SECONDS)
+                except ConnectionGone:
+                    raise ClusterTimeout("The connection was lost before the files were copied.") from None
         return [path for path in paths if list(path.on_disk) in reply.header["copied"]]
 
     @asynccontextmanager

@@ -7,8 +7,9 @@ from hashlib import sha256
 import pytest
 
 from gql_gateway.cluster.cluster import Cluster
-from gql_gateway.core.errors import ClusterTimeout, ClusterUnavailable, SubmitRefused
+from gql_gateway.core.errors import ClusterTimeout, ClusterUnavailable, Refused, SubmitRefused
 from gql_gateway.core.ids import new_id, slurm_name
+from gql_gateway.core.paths import parse_folder
 from gql_gateway.core.spec import check_spec
 from gql_gateway.core.states import FINAL, JobState, Observation
 from slurm_site import SiteOptions, SlurmSite
@@ -131,6 +132,21 @@ async def test_a_controller_that_is_down_is_no_empty_queue(sick: Cluster, ailing
         ailing.wait_ready()
 
     assert await sick.queue() is not None
+
+
+async def test_each_operation_is_told_with_its_outcome(site: SlurmSite) -> None:
+    told: list[tuple[str, str, str]] = []
+    cluster = Cluster(config_of(site), lambda name, command, _seconds, outcome: told.append((name, command, outcome)))
+    try:
+        await cluster.queue()
+        with pytest.raises(SubmitRefused):
+            await cluster.submit(new_id(), "no script\n")
+        with pytest.raises(Refused):
+            await cluster.list("tests/none", parse_folder(""))
+    finally:
+        await cluster.close()
+
+    assert told[:3] == [("test", "squeue", "ok"), ("test", "sbatch", "ok"), ("test", "list", "FILE_NOT_FOUND")]
 
 
 async def test_a_login_node_without_slurm_is_told(site: SlurmSite) -> None:

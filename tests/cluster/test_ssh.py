@@ -183,6 +183,30 @@ async def test_sshd_that_stops_and_starts_is_found_again(cluster: Cluster, rough
     assert await recovered(cluster) < 5
 
 
+async def test_a_cluster_that_is_down_at_first_is_found_later(config: ClusterConfig, rough: SlurmSite) -> None:
+    cluster = Cluster(config)
+    rough.stop("sshd", sessions=True)
+    try:
+        await cluster.start()
+        assert not (await cluster.probe()).available
+    finally:
+        rough.start("sshd")
+    try:
+        await recovered(cluster)
+        assert (await cluster.probe()).available
+    finally:
+        await cluster.close()
+
+
+async def test_a_closed_cluster_stays_closed(config: ClusterConfig) -> None:
+    cluster = Cluster(config)
+    await cluster.queue()
+    await cluster.close()
+
+    with pytest.raises(ClusterUnavailable, match="shutting down"):
+        await cluster.queue()
+
+
 async def test_a_follow_goes_on_after_a_cut(cluster: Cluster, rough: SlurmSite) -> None:
     async with job_folder(cluster, rough) as job:
         log = job.write("log", b"one")
