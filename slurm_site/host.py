@@ -17,17 +17,22 @@ MIRROR_VARIABLE = "GQL_GATEWAY_SITE_MIRROR"
 
 
 def mirror() -> str | None:
-    """The Debian mirror that this machine itself uses, from its apt sources (one-line and deb822 files)."""
-    if chosen := os.environ.get(MIRROR_VARIABLE):
-        return chosen
-    lists = [APT / "sources.list", *sorted(APT.glob("sources.list.d/*.list"))]
-    text = "\n".join(path.read_text(encoding="utf-8") for path in lists if path.exists())
-    found = re.findall(r"^deb\s+(?:\[[^\]]*\]\s+)?(\S+)", text, re.MULTILINE)
-    for path in sorted(APT.glob("sources.list.d/*.sources")):
-        for uris in re.findall(r"^URIs:\s*(.+)$", path.read_text(encoding="utf-8"), re.MULTILINE):
-            found += uris.split()
-    # An archive of the distribution ends in /debian; -security and other people's have other names.
-    return next((uri.rstrip("/") for uri in found if uri.rstrip("/").endswith("/debian")), None)
+    """The Debian mirror that this machine itself uses, if it uses one."""
+    paths = [
+        APT / "sources.list",
+        *sorted(APT.glob("sources.list.d/*.list")),
+        *sorted(APT.glob("sources.list.d/*.sources")),
+    ]
+    sources = "\n".join(path.read_text(encoding="utf-8") for path in paths if path.exists())
+    return os.environ.get(MIRROR_VARIABLE) or debian_archive(sources)
+
+
+def debian_archive(sources: str) -> str | None:
+    """The first Debian archive in the text of apt sources, one-line or deb822."""
+    one_line = re.findall(r"^deb\s+(?:\[[^\]]*\]\s+)?(\S+)", sources, re.MULTILINE)
+    deb822 = [uri for uris in re.findall(r"^URIs:\s*(.+)$", sources, re.MULTILINE) for uri in uris.split()]
+    # The distribution's archive ends in /debian; that of security updates, and other people's, have other names.
+    return next((uri.rstrip("/") for uri in one_line + deb822 if uri.rstrip("/").endswith("/debian")), None)
 
 
 def apt_settings() -> str:
