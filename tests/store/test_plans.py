@@ -1,0 +1,67 @@
+"""What is asked often is answered from an index in its order: SQLite scans no table and sorts nothing."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from gql_gateway.core.states import ACTIVE, JobState
+from gql_gateway.store import events, jobs, tokens, users
+from gql_gateway.store.database import Database
+from tests.store.rows import a_user, unsaved_job
+
+OWNER = "f" * 32
+QUERIES: dict[str, Callable[[AsyncSession], Awaitable[object]]] = {
+    "a job": lambda session: jobs.get(session, "x", owner_id=OWNER),
+    "a page": lambda session: jobs.page(session, owner_id=OWNER, first=50, after="x"),
+    "a page backwards": lambda session: jobs.page(session, owner_id=OWNER, last=50, before="x"),
+    "a page of a state": lambda session: jobs.page(session, owner_id=OWNER, first=50, states=[JobState.FAILED]),
+    "everybody's page": lambda session: jobs.page(session, owner_id=None, first=50, after="x"),
+    "counts": lambda session: jobs.count_by_state(session, owner_id=OWNER),
+    "active jobs": lambda session: jobs.count(session, owner_id=OWNER, states=ACTIVE),
+    "a key": lambda session: jobs.by_key(session, OWNER, "key"),
+    "everybody's events": lambda session: events.after(session, 50, owner_id=None),
+    "a user's events": lambda session: events.after(session, 50, owner_id=OWNER),
+    "a job's events": lambda session: events.after(session, 50, owner_id=OWNER, job_id="x"),
+    "a page of events": lambda session: events.page(session, "x", first=50),
+    "a user": lambda session: users.get(session, "x"),
+    "a token": lambda session: tokens.by_hash(session, "x"),
+}
+
+
+@pytest.fixture
+def url(sqlite_url: str) -> str:
+    return sqlite_url
+
+
+@pytest.fixture
+async def filled(database: Database) -> Database:
+    """Enough rows, and statistics of them, for SQLite to think about its plans."""
+    owner = await a_user(database)
+    async with database.transaction() as session:
+        for number in range(300):
+            job = await jobs.add(session, unsaved_job(owner, state=list(JobState)[number % 12]))
+            await events.append(session, job, previous=None, at=job.created_at)
+    async with database.transaction() as session:
+        await (await session.connection()).exec_driver_sql("ANALYZE")
+    return database
+
+
+async def test_plans(filled: Database) -> None:
+    seen: list[tuple[str, Any]] = []
+
+    @event.listens_for(filled._reader.sync_engine, "before_cursor_execute")
+    def remember(_connection: object, _cursor: object, statement: str, parameters: object, *_: object) -> None:
+        seen.append((statement, parameters))
+
+    for name, query in QUERIES.items():
+        async with filled.reading() as session:
+            seen.clear()
+            await query(session)
+            (statement, parameters), *more = [said for said in seen if said[0].startswith("SELECT")]
+            assert more == [], name
+            connection = await session.connection()
+            plan = [row[-1] for row in await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)]
+        assert not [step for step in plan if step.startswith(("SCAN", "USE TEMP", "BLOOM"))], (name, plan)
