@@ -59,7 +59,7 @@ def test_a_gateway_starts_without_its_cluster_says_so_and_recovers(site: SlurmSi
             error = early.ask("mutation { createUser { user { id } userErrors { code retryable } } }")["createUser"]
             assert error["userErrors"] == [{"code": "CLUSTER_UNAVAILABLE", "retryable": True}]
             site.start("sshd")
-            until(lambda: early.ask("{ heartbeat { ok } }")["heartbeat"]["ok"])
+            until(lambda: early.ask("{ clusters { available } }")["clusters"][0]["available"])
             early.create_user()
             assert early.run("true")["state"] == "COMPLETED"
             assert answers(gateway, "/readyz")
