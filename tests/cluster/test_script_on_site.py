@@ -53,7 +53,7 @@ def jobs(site: SlurmSite) -> Iterator[dict[str, SubmittedJob]]:
         "environment": submit(site, command="cat /proc/self/environ > environment", environment=tuple(variables)),
         "killed": submit(site, command="kill -9 $$"),
         "cancelled": submit(site, command="trap 'echo stopped > out; exit 5' TERM; echo up; sleep 600 & wait"),
-        "stopped": submit(site, command="exec sleep 600"),
+        "stopped": submit(site, command="echo up; exec sleep 600"),
         "look around": submit(
             site, command=look_around, settings={"preamble": evil_preamble, "command": "gw-container"}
         ),
@@ -115,21 +115,21 @@ def test_a_killed_command_has_the_shells_code(jobs: dict[str, SubmittedJob]) -> 
     assert (job.ended().exit_code, job.record("end")[1]) == (137, "137")
 
 
-@pytest.mark.parametrize(("name", "status"), [("cancelled", "5"), ("stopped", "143")])
-def test_a_cancelled_job_is_told_to_stop_and_leaves_its_record(
-    jobs: dict[str, SubmittedJob], name: str, status: str
-) -> None:
+@pytest.mark.parametrize("name", ["cancelled", "stopped"])
+def test_a_cancelled_job_is_told_to_stop_and_leaves_its_record(jobs: dict[str, SubmittedJob], name: str) -> None:
     job = jobs[name]
-    wait_for(lambda: True if (job.folder / "started").exists() else None)
-    if name == "cancelled":
-        wait_for(lambda: "up" in job.output or None)
+    wait_for(lambda: "up" in job.output or None)
     slurm.read_cancel(ask(job.site, slurm.scancel(job.slurm_job_id)))
     seen = job.ended()
     assert (seen.state, seen.reason) == (JobState.CANCELLED, None)
-    assert wait_for(lambda: job.record("end") if (job.folder / "end").exists() else None)[:2] == [
-        job.slurm_job_id,
-        status,
-    ]
+
+    number, status, _ = wait_for(lambda: job.record("end") if (job.folder / "end").exists() else None)
+    assert number == job.slurm_job_id
+    if name == "cancelled":  # 143 too: Slurm signals every process, and Apptainer's parent process races its child
+        assert (job.folder / "work/out").read_text() == "stopped\n"
+        assert status in {"5", "143"}
+    else:
+        assert status == "143"
 
 
 def test_the_container_is_shut_in(jobs: dict[str, SubmittedJob]) -> None:
