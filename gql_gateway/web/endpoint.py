@@ -27,6 +27,7 @@ from strawberry.exceptions import ConnectionRejectionError
 from strawberry.http import GraphQLHTTPResponse, GraphQLRequestData
 from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.types import ExecutionResult
+from strawberry.types.unset import UNSET, UnsetType
 
 from gql_gateway.api.context import Context, Services
 from gql_gateway.api.errors import present
@@ -123,8 +124,8 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             _note(context.identity)
         return context
 
-    async def on_ws_connect(self, context: Context) -> None:
-        """Let a WebSocket in by the `Authorization` that it introduces itself with.
+    async def on_ws_connect(self, context: Context) -> UnsetType:
+        """Let a WebSocket in by the `Authorization` that it introduces itself with; there is nothing to answer.
 
         Raises:
             ConnectionRejectionError: without a valid one.
@@ -138,6 +139,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         if context.identity is None:
             raise ConnectionRejectionError
         _note(context.identity)
+        return UNSET
 
     # -- what is asked ------------------------------------------------------------------------------------------
 
@@ -219,7 +221,10 @@ class GraphQLEndpoint(GraphQL[Context, None]):
 
 
 def _document(content: str, status: int, media_type: str) -> Response:
-    return Response(content, status, {"Cache-Control": "no-store"}, f"{media_type}; charset=utf-8")
+    headers = {"Cache-Control": "no-store"}
+    if status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "Bearer"
+    return Response(content, status, headers, f"{media_type}; charset=utf-8")
 
 
 def _error(request: Request, fault: Fault, status: int) -> Response:
@@ -228,8 +233,6 @@ def _error(request: Request, fault: Fault, status: int) -> Response:
     accept = request.headers.get("accept", "")
     content = orjson.dumps({"errors": [error.formatted]}).decode()
     response = _document(content, status, negotiation.answer_type(accept))
-    if status == HTTPStatus.UNAUTHORIZED:
-        response.headers["WWW-Authenticate"] = "Bearer"
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
         response.headers["Allow"] = "GET, POST"
     return response

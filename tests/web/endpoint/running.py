@@ -1,0 +1,124 @@
+"""The GraphQL endpoint on a real server and a real store, with a cluster that is away and a shelf for uploads."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.responses import HTMLResponse
+
+from gql_gateway.api.context import Services
+from gql_gateway.api.schema import GatewaySchema
+from gql_gateway.cluster.cluster import Cluster
+from gql_gateway.cluster.config import ClusterConfig
+from gql_gateway.cluster.files import FileEntry, FileKind
+from gql_gateway.core.identity import Identity, Role
+from gql_gateway.core.paths import parse_writable
+from gql_gateway.core.spec import check_spec
+from gql_gateway.services.changes import Changes
+from gql_gateway.services.files import Files
+from gql_gateway.services.jobs import Jobs
+from gql_gateway.services.users import Users
+from gql_gateway.store.database import Database
+from gql_gateway.store.tables import User
+from gql_gateway.web.auth import ApiTokens, Authenticator
+from gql_gateway.web.endpoint import EndpointOptions, GraphQLEndpoint
+from gql_gateway.web.errors import HANDLERS
+from gql_gateway.web.metrics import Metrics
+from gql_gateway.web.middleware import Surroundings
+from gql_gateway.web.statuses import Statuses
+from tests.store.rows import a_user
+from tests.web.serving import served
+
+ADA = "ada@example.org"
+SPEC = check_spec({"name": "water", "image": "docker://busybox"}).model_dump(mode="json")
+OPTIONS = EndpointOptions(request_bytes=10_000, hello_seconds=0.5, operations_per_socket=5)
+
+
+class Shelf(Files):
+    """Takes uploads in place of a cluster: keeps their sizes, and what broke them off."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.clear()
+
+    def clear(self) -> None:
+        self.sizes: dict[str, int] = {}
+        self.broken: list[str] = []
+        self.begun, self.over = asyncio.Event(), asyncio.Event()
+
+    async def upload(
+        self, identity: Identity, job_id: str | None, path: str, chunks: AsyncIterator[bytes]
+    ) -> FileEntry:
+        await self._jobs.require(identity, job_id)
+        name, size = str(parse_writable(path)), 0
+        try:
+            async for chunk in chunks:
+                size += len(chunk)
+                self.begun.set()
+        except BaseException as error:
+            self.broken.append(str(error))
+            raise
+        finally:
+            self.over.set()
+        self.sizes[name] = size
+        return FileEntry(name, name, FileKind.FILE, size, datetime.now(UTC), 0o600, "u", "g")
+
+
+@dataclass
+class Running:
+    """An endpoint that answers, and Ada, who has a token."""
+
+    url: str
+    database: Database
+    shelf: Shelf
+    ada: User
+    tokens: ApiTokens
+    token: str
+
+    @property
+    def endpoint(self) -> str:
+        return f"{self.url}/graphql"
+
+    @property
+    def socket(self) -> str:
+        return self.endpoint.replace("http", "ws", 1)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token}"}
+
+
+@asynccontextmanager
+async def running(store: Path, options: EndpointOptions = OPTIONS) -> AsyncIterator[Running]:
+    """Serve an endpoint on a migrated store."""
+    database = Database(f"sqlite+aiosqlite:///{store}")
+    await database.signal.start()
+    try:
+        clusters = {"local": Cluster(_away(store.parent))}
+        users = Users(database, clusters)
+        jobs = Jobs(database, clusters, users)
+        shelf = Shelf(database, clusters, jobs)
+        tokens = ApiTokens(database)
+        services = Services(
+            users, jobs, shelf, Changes(database, users, jobs), Statuses(database, ("local",)), lambda *_: "http://x"
+        )
+        endpoint = GraphQLEndpoint(
+            GatewaySchema(), services, Authenticator([tokens]).authenticate, lambda: HTMLResponse("explorer"), options
+        )
+        app = Starlette(routes=endpoint.routes, exception_handlers=HANDLERS, max_body_size=4096)
+        ada = await a_user(database, ADA)
+        _, token = await tokens.create(ADA, "Ada", Role.USER, None)
+        async with served(Surroundings(app, Metrics())) as url:
+            yield Running(url, database, shelf, ada, tokens, token)
+    finally:
+        await database.close()
+
+
+def _away(folder: Path) -> ClusterConfig:
+    nothing = folder / "none"
+    return ClusterConfig("local", "127.0.0.1", 1, "nobody", nothing, nothing, "/scratch")
