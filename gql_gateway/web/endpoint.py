@@ -139,7 +139,8 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         if context.identity is None:
             raise ConnectionRejectionError
         _note(context.identity)
-        return UNSET
+        nothing: UnsetType = UNSET
+        return nothing
 
     # -- what is asked ------------------------------------------------------------------------------------------
 

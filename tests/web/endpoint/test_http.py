@@ -169,7 +169,9 @@ async def test_files_that_cannot_be_asked_for_are_null_with_an_error_beside(
     assert (error["path"], error["extensions"]["code"]) == (["job", "files"], "CLUSTER_UNAVAILABLE")
 
 
-PAGE = "totalCount countByState { state count } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } nodes { id }"
+PAGE = """
+totalCount countByState { state count } nodes { id } pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
+"""
 
 
 async def page(client: httpx.AsyncClient, gateway: Running, arguments: str) -> Any:
