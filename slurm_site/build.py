@@ -73,17 +73,18 @@ class Builder:
         self._say(f"ready: {finished}")
 
     def _install_debootstrap(self) -> None:
-        if shutil.which("debootstrap"):
+        if shutil.which("debootstrap") and host.KEYRING.exists():
             return
         self._step("reading this machine's package lists", ["apt-get", "-q", "update"])
-        self._step("installing debootstrap on this machine", [*APT_GET, "install", "debootstrap"])
+        packages = ["debootstrap", "debian-archive-keyring"]
+        self._step("installing debootstrap on this machine", [*APT_GET, "install", *packages])
 
     def _debootstrap(self) -> None:
         mirror = host.mirror()
         assert mirror is not None  # obstacles() looked
         extra = ["--include=ca-certificates"] if mirror.startswith("https:") else []
-        keyring = [f"--keyring={host.KEYRING}"] if host.KEYRING.exists() else []
-        options = ["--variant=minbase", "--merged-usr", *keyring, *extra]
+        signed = [f"--keyring={host.KEYRING}", "--force-check-gpg"]
+        options = ["--variant=minbase", "--merged-usr", *signed, *extra]
         # The site's suites are Debian's; sid's script stands for every release that an older debootstrap can't name.
         command = ["debootstrap", *options, self.debian, str(self.root), mirror, "/usr/share/debootstrap/scripts/sid"]
         self._step(f"unpacking Debian {self.debian}", command)

@@ -52,12 +52,12 @@ class SlurmSite:
         return Place(lower, self._instance.folder, self.options.scratch_size, cgroup)
 
     def _boot(self, lower: Path) -> None:
+        notes = {"pid": self.pid, "port": self.port, "debian": self.options.debian, "rootfs": str(lower)}
+        (self._instance.folder / "site.json").write_text(json.dumps(notes))
         self._process.request("prepare", files=plan.files(self.options, self._instance.ports), commands=plan.commands())
         self._take_keys()
         self._process.request("boot", waves=plan.waves(self.options, self._instance.ports))
         self.wait_ready()
-        notes = {"pid": self.pid, "port": self.port, "debian": self.options.debian, "rootfs": str(lower)}
-        (self._instance.folder / "site.json").write_text(json.dumps(notes))
 
     def _take_keys(self) -> None:
         key = self.rootfs / plan.CLIENT_KEY.lstrip("/")
