@@ -54,7 +54,13 @@ def agent() -> Iterator[Local]:
         ["/bin/sh", "-c", bundle.command(sys.executable)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        env={**os.environ, "SBATCH_PARTITION": "wrong", "SLURM_CONF": "wrong", "LANG": "de_DE.UTF-8", "KEPT": "yes"},
+        env={
+            **os.environ,
+            "SBATCH_PARTITION": "wrong",
+            "SLURM_CLUSTERS": "wrong",
+            "SLURM_CONF": "/etc/c",
+            "LANG": "de_DE.UTF-8",
+        },
     ) as process:
         local = Local(process)
         local.input.write(bundle.source(SENTINEL))
@@ -109,9 +115,9 @@ def test_a_command_gets_its_input_and_a_clean_environment(agent: Local) -> None:
     assert (header["ok"]["exit"], err) == (7, b"words\n")
     assert out.startswith(b"input\n" * 20_000)
     environment = dict(line.split("=", 1) for line in out[120_000:].decode().splitlines())
-    assert (environment["LC_ALL"], environment["SLURM_TIME_FORMAT"], environment["KEPT"]) == ("C", "%s", "yes")
+    assert (environment["LC_ALL"], environment["SLURM_TIME_FORMAT"], environment["SLURM_CONF"]) == ("C", "%s", "/etc/c")
     assert environment["PATH"].startswith("/opt/slurm/bin:")
-    assert not {"SBATCH_PARTITION", "SLURM_CONF", "LANG"} & environment.keys()
+    assert not {"SBATCH_PARTITION", "SLURM_CLUSTERS", "LANG"} & environment.keys()
 
 
 def test_a_command_that_reads_nothing_keeps_its_answer(agent: Local) -> None:

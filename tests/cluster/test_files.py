@@ -9,6 +9,8 @@ from pathlib import Path
 from time import monotonic
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from gql_gateway.cluster.cluster import Cluster
 from gql_gateway.cluster.files import FileKind
@@ -69,6 +71,24 @@ def _bind(path: Path) -> None:
         here = os.open(path.parent, os.O_PATH)
         made.bind(f"/proc/self/fd/{here}/{path.name}")  # a socket's path is of at most 107 bytes
         os.close(here)
+
+
+def acceptable(name: str) -> bool:
+    try:
+        return len(paths.parse_writable(name).parts) == 1
+    except Refused:
+        return False
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=120).filter(acceptable))
+async def test_every_name_that_may_be_written_comes_back_as_it_was(cluster: Cluster, job: JobFolder, name: str) -> None:
+    await upload(cluster, job.name, name, name.encode())
+
+    assert await download(cluster, job.name, name) == name.encode()
+    assert name in {entry.path for entry in await cluster.list(job.name, TOP)}
+    await cluster.delete(job.name, paths.parse(name))
+    assert [entry.name for entry in await cluster.list(job.name, TOP)] == ["run.sh"]
 
 
 ODD = {
@@ -136,7 +156,7 @@ async def test_a_deleted_link_leaves_what_it_points_to(cluster: Cluster, job: Jo
 async def test_a_folder_goes_with_all_it_holds_however_deep_and_locked(cluster: Cluster, job: JobFolder) -> None:
     deepest = own(job.work / "deep", Path.mkdir)
     here = os.open(deepest, os.O_RDONLY)
-    for _ in range(2000):  # a path far longer than the system takes
+    for _ in range(1100):  # more than there are descriptors to open
         os.mkdir("d", dir_fd=here)
         os.chown("d", ACCOUNT, ACCOUNT, dir_fd=here)
         below = os.open("d", os.O_RDONLY, dir_fd=here)
@@ -151,6 +171,16 @@ async def test_a_folder_goes_with_all_it_holds_however_deep_and_locked(cluster: 
 
     assert list(job.work.iterdir()) == []
     assert list(job.incoming.iterdir()) == []
+
+
+async def test_what_dead_transfers_left_is_swept_after_a_day(cluster: Cluster, job: JobFolder) -> None:
+    old = own(job.incoming / "upload-old", lambda path: path.write_bytes(b"x"))
+    os.utime(old, (1, 1))
+    fresh = own(job.incoming / "upload-fresh", lambda path: path.write_bytes(b"x"))
+
+    await upload(cluster, job.name, "f", b"x")
+
+    assert list(job.incoming.iterdir()) == [fresh]
 
 
 async def test_a_folder_is_kept_where_only_a_file_is_meant(cluster: Cluster, job: JobFolder) -> None:

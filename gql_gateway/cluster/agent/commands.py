@@ -21,13 +21,14 @@ except (ImportError, OSError):  # Debian's python3-minimal has no ctypes
 PR_SET_PDEATHSIG = 1
 AGENT = os.getpid()
 PIECE = 65536
+NEEDED = ("SLURM_CONF", "SLURM_CONF_SERVER")  # where a site says which cluster this is
 # These would change what a command does or how it answers, whatever its options say.
 UNWANTED = ("SLURM_", "SBATCH_", "SQUEUE_", "SACCT_", "SCANCEL_", "SINFO_", "SCONTROL_", "LC_", "LANG")
 
 
 def environment(slurm_path: str) -> Dict[str, str]:
     """The login's environment without what steers Slurm's commands; times come as seconds since 1970."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(UNWANTED)}
+    kept = {name: value for name, value in os.environ.items() if name in NEEDED or not name.startswith(UNWANTED)}
     kept.update(LC_ALL="C", SLURM_TIME_FORMAT="%s")
     if slurm_path:
         kept["PATH"] = slurm_path + ":" + kept.get("PATH", os.defpath)

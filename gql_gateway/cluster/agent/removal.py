@@ -1,5 +1,6 @@
 """Removing trees by descriptors, however deep, with a bound on time."""
 
+import contextlib
 import errno
 import itertools
 import os
@@ -7,6 +8,7 @@ import stat
 import time
 
 from gql_gateway.cluster.agent.paths import explained, names_in, nonce, open_own_folder
+from gql_gateway.cluster.agent.wire import Wrong
 
 BATCH = 1000
 ABANDONED_AFTER = 86400
@@ -28,7 +30,7 @@ def remove(dir_fd: int, name: bytes, deadline: float) -> bool:
             if not batch:
                 break
             for child in batch:
-                if not unlinked(top, child):
+                if time.monotonic() < deadline and not unlinked(top, child):
                     empty_into(top, child)
     finally:
         os.close(top)
@@ -37,6 +39,11 @@ def remove(dir_fd: int, name: bytes, deadline: float) -> bool:
 
 def empty_into(top: int, name: bytes) -> None:
     """Empty a folder: what can be unlinked is, its own full folders go to `top`."""
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):  # a job may move things meanwhile
+        lift(top, name)
+
+
+def lift(top: int, name: bytes) -> None:
     fd = open_own_folder(top, name)
     try:
         for child in list(itertools.islice(names_in(fd), BATCH)):
@@ -75,7 +82,13 @@ def sweep(incoming: int) -> None:
     deadline = time.monotonic() + 5
     for name in list(itertools.islice(names_in(incoming), BATCH)):
         if abandoned(incoming, name):
-            remove(incoming, name, deadline)
+            remove_if_possible(incoming, name, deadline)
+
+
+def remove_if_possible(dir_fd: int, name: bytes, deadline: float) -> None:
+    """Remove what is out of sight already; what resists stays there."""
+    with contextlib.suppress(Wrong, OSError):
+        remove(dir_fd, name, deadline)
 
 
 def abandoned(incoming: int, name: bytes) -> bool:
