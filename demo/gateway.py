@@ -84,9 +84,7 @@ class GatewayProcess:
         Raises:
             StepFailed: with the end of its log.
         """
-        with self.log.open("ab") as output:
-            command = [*COMMAND, "serve", "--config", str(self.config)]
-            self._process = subprocess.Popen(command, stdout=output, stderr=output)
+        self._process = self._spawn("serve", "--config", str(self.config))
         if wait:
             self.wait_ready()
 
@@ -132,6 +130,10 @@ class GatewayProcess:
                 said = answer.text
             time.sleep(0.05)
         raise StepFailed(f"The gateway is not ready ({said}). Its log ends:\n{self.log.read_text()[-3000:]}")
+
+    def _spawn(self, *arguments: str) -> subprocess.Popen[bytes]:
+        with self.log.open("ab") as output:
+            return subprocess.Popen([*COMMAND, *arguments], stdout=output, stderr=output)
 
     def _run(self, *arguments: str) -> str:
         command = [*COMMAND, *arguments, "--config", str(self.config)]
