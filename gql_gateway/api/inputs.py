@@ -4,7 +4,11 @@ from typing import Any
 
 import strawberry
 
+from gql_gateway.api.paging import given
 from gql_gateway.api.scalars import ByteCount, Upload
+from gql_gateway.core.errors import ErrorCode, refuse
+
+KEY_LENGTH = 255
 
 
 @strawberry.input(description="What a job asks of the cluster. The partition's limits apply.")
@@ -76,9 +80,26 @@ class CreateJobInput:
     )
     idempotency_key: str | None = strawberry.field(
         default=strawberry.UNSET,
-        description="A text of your choice, such as a UUID, so that trying again does no harm: the same key with the "
-        "same values returns the first job.",
+        description=f"A text of your choice, such as a UUID, of at most {KEY_LENGTH} characters, so that trying again "
+        "does no harm: the same key with the same values returns the first job.",
     )
+
+    @property
+    def key(self) -> str | None:
+        """The idempotency key.
+
+        Raises:
+            Refused: INVALID_INPUT for one that no database keeps in an index.
+        """
+        key = given(self.idempotency_key)
+        if key is not None and not (0 < len(key) <= KEY_LENGTH and key.isprintable()):
+            raise refuse(
+                ErrorCode.INVALID_INPUT,
+                f"idempotencyKey: must be 1 to {KEY_LENGTH} printable characters.",
+                "input",
+                "idempotencyKey",
+            )
+        return key
 
     def values(self) -> dict[str, object]:
         """The values that make up a job's specification, as core/spec.py takes them."""

@@ -40,11 +40,12 @@ class Mutation:
     @refusals_as(JobPayload)
     async def create_job(self, info: Info, data: _JobToCreate) -> JobPayload | None:
         """A new job."""
+        key = data.key
         row = await info.context.services.jobs.create(
             info.context.caller,
             data.values(),
             cluster=given(data.cluster),
-            idempotency_key=given(data.idempotency_key),
+            idempotency_key=key,
         )
         return JobPayload(job=Job.of(row))
 

@@ -15,6 +15,7 @@ from gql_gateway.api.limits import PAGE_SIZE
 from gql_gateway.api.nodes import Node
 from gql_gateway.api.paging import After, Before, First, Last, given, window
 from gql_gateway.api.resources import JobFilter
+from gql_gateway.core.errors import BadRequest
 from gql_gateway.core.ids import parse_global_id, parse_job_id
 from gql_gateway.store.tables import ClusterStatus
 
@@ -72,12 +73,20 @@ class Query:
     ) -> JobConnection:
         """A page of the caller's jobs."""
         wanted = window(first=first, after=after, last=last, before=before)
-        return await JobConnection.load(info, wanted, JobFilter(states=given(states), search=given(search)))
+        return await JobConnection.load(info, wanted, JobFilter(states=given(states), search=_searched(search)))
 
     @resolved("The clusters of this gateway; the first one is the default.")
     async def clusters(self, info: Info) -> list[Cluster]:
         """Every cluster, in the order of the configuration."""
         return [Cluster.of(row) for row in await _statuses(info)]
+
+
+def _searched(search: str | None) -> str | None:
+    """A text to search for; PostgreSQL takes no NUL in one."""
+    text = given(search)
+    if text and "\0" in text:
+        raise BadRequest("`search` has a character that no name has.")
+    return text
 
 
 async def _statuses(info: Info) -> Sequence[ClusterStatus]:
@@ -92,6 +101,8 @@ async def _job(info: Info, global_id: str) -> Job | None:
 
 async def _user(info: Info, key: str) -> User | None:
     """A user, for themselves and for administrators."""
+    if not (key.isascii() and key.isalnum()):
+        return None
     caller, users = info.context.caller, info.context.services.users
     row = (await users.many([key])).get(key)
     return User.of(row) if row and (caller.is_admin or row.email == caller.email) else None

@@ -1,7 +1,5 @@
 """How heavy a query is."""
 
-import time
-
 import pytest
 from graphql import parse
 from hypothesis import given
@@ -53,10 +51,7 @@ def test_pages_inside_pages_multiply() -> None:
 
 def test_fragments_that_double_each_other_are_weighed_at_once() -> None:
     fragments = " ".join(f"fragment F{n} on Query {{ ...F{n + 1} ...F{n + 1} }}" for n in range(200))
-    started = time.perf_counter()
-    weight = weigh(f"{{ ...F0 }} {fragments} fragment F200 on Query {{ a: me {{ id }} }}")
-    assert time.perf_counter() - started < 1
-    assert weight.aliases == 2**200
+    assert weigh(f"{{ ...F0 }} {fragments} fragment F200 on Query {{ a: me {{ id }} }}").aliases == 2**200
 
 
 def test_a_fragment_inside_itself_ends() -> None:

@@ -101,6 +101,7 @@ async def test_one_of_several_operations_must_be_named(schema: GatewaySchema) ->
         ("{ jobs(first: 201) { totalCount } }", "LIMIT_EXCEEDED"),
         ("{ jobs(first: -1) { totalCount } }", "BAD_REQUEST"),
         ('{ jobs(after: "x") { totalCount } }', "BAD_REQUEST"),
+        ('{ jobs(search: "a\\u0000") { totalCount } }', "BAD_REQUEST"),
         (
             "{ " + "me { jobs { nodes { owner { jobs { nodes { owner { jobs { nodes { id } } } } } } } } }" + " }",
             "LIMIT_EXCEEDED",
@@ -148,10 +149,13 @@ async def test_errors_of_a_remembered_document_are_told_each_time(schema: Gatewa
     assert first == second
 
 
-@pytest.mark.parametrize("text", ["", "x", "job_", "job_1", "user_1", "planet_9", "cluster_nowhere", "_", "é" * 200])
+@pytest.mark.parametrize(
+    "text", ["", "x", "job_", "job_1", "user_1", "planet_9", "cluster_nowhere", "_", "é" * 200, "user_\0"]
+)
 async def test_an_id_that_is_none_is_null(schema: GatewaySchema, text: str) -> None:
     class Nobody:
-        async def many(self, _ids: list[str]) -> dict[str, Any]:
+        async def many(self, ids: list[str]) -> dict[str, Any]:
+            assert all(one.isprintable() for one in ids)
             return {}
 
     query = "query($id: ID!) { node(id: $id) { id } job(id: $id) { id } }"
@@ -173,3 +177,12 @@ async def test_the_introspection_of_tools_is_within_the_limits(schema: GatewaySc
 async def test_introspection_can_be_closed() -> None:
     error = await error_of(GatewaySchema(introspection=False), "{ __schema { types { name } } }", context())
     assert "introspection" in error["message"]
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256, "\0", "a\nb"])
+async def test_an_idempotency_key_that_no_index_keeps_is_refused(schema: GatewaySchema, key: str) -> None:
+    query = "mutation($i: CreateJobInput!) { createJob(input: $i) { job { id } userErrors { code field } } }"
+    variables = {"i": {"name": "n", "image": "docker://i", "idempotencyKey": key}}
+    result = await schema.execute(query, variables, context(), operation_name=None)
+    error = {"code": "INVALID_INPUT", "field": ["input", "idempotencyKey"]}
+    assert result.data == {"createJob": {"job": None, "userErrors": [error]}}
