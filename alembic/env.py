@@ -6,10 +6,10 @@ From the gateway the URL comes in the configuration's attributes; by hand: `alem
 import asyncio
 from typing import Literal
 
+from alembic import context
 from sqlalchemy import Connection, Enum, text
 from sqlmodel import AutoString, UTCDateTime
 
-from alembic import context
 from gql_gateway.store import engines
 from gql_gateway.store.migrations import LOCK
 from gql_gateway.store.tables import METADATA

@@ -8,11 +8,11 @@ from functools import cache
 from pathlib import Path
 from threading import Lock
 
+from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy.engine import make_url
 
-from alembic import command
 from gql_gateway.store import engines
 
 # Alembic's context is one for the process: two upgrades in two threads took it from each other (1.20.1, KeyError).
