@@ -117,7 +117,7 @@ class Bench:
 
     async def _await_death(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline and not self.gateway.is_dead:  # noqa: ASYNC110 - a process sets no event
+        while time.monotonic() < deadline and not self.gateway.is_dead:
             await asyncio.sleep(0.02)
 
     async def _settle(self) -> None:

@@ -86,13 +86,18 @@ def accounts(site: SlurmSite) -> dict[str, list[Account]]:
 
 def folders(site: SlurmSite) -> dict[str, dict[str, str]]:
     """What lies in each job's folder: a line count of the canary, hashes of all else in `work`."""
-    script = (
-        "cd %s && for j in */*/; do for f in $j* $j.[!.]* $j/work/* $j/work/.[!.]* $j/incoming/*; do [ -f $f ] || continue;"
-        " case $f in */canary) echo $f $(wc -l <$f);; */work/*) echo $f $(sha256sum <$f);; *) echo $f -;; esac;"
-        " done; done" % site.root
-    )
+    script = """cd "$1" && for j in */*/; do
+        for f in $j* $j.[!.]* $j/work/* $j/work/.[!.]* $j/incoming/*; do
+            [ -f "$f" ] || continue
+            case $f in
+                */canary) echo "$f $(wc -l <"$f")" ;;
+                */work/*) echo "$f $(sha256sum <"$f")" ;;
+                *) echo "$f -" ;;
+            esac
+        done
+    done"""
     found: dict[str, dict[str, str]] = {}
-    for line in site.run(["bash", "-c", script], timeout=120).stdout.splitlines():
+    for line in site.run(["bash", "-c", script, "bash", site.root], timeout=120).stdout.splitlines():
         path, value = line.split()[:2]
         _, job, *rest = (part for part in path.split("/") if part)
         found.setdefault(job, {})["/".join(rest)] = value
