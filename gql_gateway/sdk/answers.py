@@ -46,5 +46,5 @@ def _said(response: httpx.Response) -> errors.GatewayError:
         status = response.status_code
     if status == _CHECKSUM_MISMATCH:
         return errors.TransferFailed("What arrived has another SHA-256 than what was sent, and was dropped.")
-    words = f"The gateway answers {status} {response.reason_phrase} to {response.request.method}."
+    words = f"The gateway answers {f'{status} {response.reason_phrase}'.strip()} to {response.request.method}."
     return _BY_STATUS.get(status, errors.TransferFailed)(words)

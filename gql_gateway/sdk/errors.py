@@ -126,9 +126,12 @@ class ClusterTimeout(GatewayError):
 
 
 class Unauthenticated(GatewayError):
-    """The token is missing, wrong, expired or revoked."""
+    """The token is missing, wrong, expired or revoked; `detail` says what to do."""
 
     code = "UNAUTHENTICATED"
+
+    def __init__(self, message: str, *, detail: str | None = None, **more: Any) -> None:
+        super().__init__(message, detail=detail or "Sign in: `hpc login`, or set GQL_GATEWAY_TOKEN.", **more)
 
 
 class Forbidden(GatewayError):

@@ -20,7 +20,6 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from gql_gateway import __version__
 from gql_gateway.sdk import documents, errors
-from gql_gateway.sdk.config import TOKEN_VARIABLE
 from gql_gateway.sdk.patience import Patience
 
 CALL_PATIENCE = 10.0
@@ -222,7 +221,7 @@ def _from_loss(error: BaseException, url: str) -> errors.GatewayError:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ConnectionClosed) and cause.rcvd is not None and cause.rcvd.code in _SIGN_IN:
-            return unauthenticated(cause.rcvd.reason)
+            return errors.Unauthenticated(cause.rcvd.reason or "The gateway does not take this token.")
         if isinstance(cause, InvalidStatus):
             return _from_status(cause.response.status_code, str(cause))
         last, cause = cause, cause.__cause__
@@ -232,15 +231,7 @@ def _from_loss(error: BaseException, url: str) -> errors.GatewayError:
 
 def _from_status(status: int, words: str) -> errors.GatewayError:
     if status == 401:  # noqa: PLR2004 - HTTP's own number
-        return unauthenticated(words)
+        return errors.Unauthenticated(words)
     if status in _TEMPORARY:
         return errors.ConnectionLost(f"The gateway is not ready: {words}.")
     return errors.GatewayError(f"The gateway answers with an error: {words}")
-
-
-def unauthenticated(words: str) -> errors.Unauthenticated:
-    """The error of a token that is not taken, with what to do."""
-    return errors.Unauthenticated(
-        words or "The gateway does not take this token.",
-        detail=f"Sign in again: `hpc login`, or a new token in {TOKEN_VARIABLE}.",
-    )

@@ -10,12 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner, Result
 
-from gql_gateway.sdk import HpcGateway, JobState
+from gql_gateway.sdk import GatewayError, HpcGateway, JobState, cli
 from tests.sdk.conftest import IMAGE
 
-Hpc = Callable[..., subprocess.CompletedProcess[str]]
-COMMAND = [sys.executable, "-m", "gql_gateway.sdk.cli"]
+Hpc = Callable[..., Result]
 
 
 @pytest.fixture
@@ -26,23 +26,16 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture
 def hpc(environment: dict[str, str], gateway_url: str, scientist_token: str, scientist: HpcGateway) -> Hpc:
-    """A signed-in `hpc`."""
+    """A signed-in `hpc`, in this process: each process of its own would load every library again."""
 
-    def run(*arguments: str | Path, expect: int = 0, **options: str) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [*COMMAND, *map(str, arguments)],
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=90,
-            check=False,
-            **options,  # type: ignore[call-overload]
-        )
-        assert done.returncode == expect, f"{done.returncode}\n{done.stdout}\n{done.stderr}"
-        assert "Traceback" not in done.stderr
+    def run(*arguments: str | Path, expect: int = 0, typed: str | None = None) -> Result:
+        done = CliRunner(env=environment).invoke(cli.app, [*map(str, arguments)], input=typed)
+        error = done.exception
+        code = cli.exit_code(error) if isinstance(error, GatewayError) else done.exit_code
+        assert code == expect, f"{code} {error!r}\n{done.output}"
         return done
 
-    run("login", gateway_url, "--token-stdin", input=scientist_token)
+    run("login", gateway_url, "--token-stdin", typed=scientist_token)
     return run
 
 
@@ -50,7 +43,7 @@ def test_login_keeps_what_it_needs_for_you_alone(hpc: Hpc, environment: dict[str
     folder = Path(environment["XDG_CONFIG_HOME"], "gql-gateway")
     assert {path.name: path.stat().st_mode & 0o777 for path in folder.iterdir()} == {"url": 0o600, "token": 0o600}
     assert (folder / "url").read_text().strip() == gateway_url
-    hpc("login", "--token-stdin", expect=77, input="wrong")
+    hpc("login", "--token-stdin", expect=77, typed="wrong")
     assert "gateway" in hpc("status").stdout
     assert "debug*" in hpc("cluster").stdout
 
@@ -89,8 +82,8 @@ def test_submit_and_wait_ends_like_the_job(hpc: Hpc, tmp_path: Path) -> None:
 
 def test_refusals(hpc: Hpc) -> None:
     refused = hpc("submit", "--image", IMAGE, "-p", "nowhere", "--", "true", expect=65)
-    assert "invalid partition" in refused.stderr.lower()
-    assert "Allowed:" in hpc("submit", "--image", "/etc/passwd", "--", "true", expect=65).stderr
+    assert "invalid partition" in str(refused.exception).lower()
+    assert "Allowed:" in str(hpc("submit", "--image", "/etc/passwd", "--", "true", expect=65).exception)
     hpc("submit", "--image", IMAGE, "--time", "soon", "--", "true", expect=65)
     hpc("submit", "--image", IMAGE, "--env", "novalue", "--", "true", expect=65)
     hpc("get", "last", "nothing", expect=66)
@@ -99,23 +92,18 @@ def test_refusals(hpc: Hpc) -> None:
 def test_ctrl_c_leaves_the_job_running_and_says_how_to_come_back(
     hpc: Hpc, environment: dict[str, str], scientist: HpcGateway
 ) -> None:
-    process = subprocess.Popen(
-        [*COMMAND, "submit", "--image", IMAGE, "--wait", "--", "echo alive; sleep 60"],
+    command = [sys.executable, "-m", "gql_gateway.sdk.cli", "submit", "--image", IMAGE, "--wait"]
+    with subprocess.Popen(
+        [*command, "--", "echo alive; sleep 60"],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-    )
-    watchdog = threading.Timer(60, process.kill)
-    watchdog.start()
-    assert process.stdout
-    assert process.stderr
-    jobid = process.stdout.readline().strip()
-    while "RUNNING" not in process.stderr.readline():
-        assert process.poll() is None
-    process.send_signal(signal.SIGINT)
-    _, words = process.communicate()
-    watchdog.cancel()
+    ) as process:
+        watchdog = threading.Timer(60, process.kill)
+        watchdog.start()
+        jobid, words = interrupted_while_running(process)
+        watchdog.cancel()
     assert process.returncode == 130
     assert f"hpc wait {jobid}" in words
     assert "Traceback" not in words
@@ -124,3 +112,13 @@ def test_ctrl_c_leaves_the_job_running_and_says_how_to_come_back(
     assert "alive" in hpc("logs", jobid).stdout
     hpc("cancel", jobid)
     hpc("wait", jobid, expect=143)
+
+
+def interrupted_while_running(process: subprocess.Popen[str]) -> tuple[str, str]:
+    assert process.stdout
+    assert process.stderr
+    jobid = process.stdout.readline().strip()
+    while "RUNNING" not in process.stderr.readline():
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    return jobid, process.communicate()[1]

@@ -3,6 +3,7 @@
 import hashlib
 import random
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -94,3 +95,19 @@ def test_an_output_has_every_byte_once(remote: Remote) -> None:
 def test_patience_has_an_end() -> None:
     with HpcGateway("http://127.0.0.1:9", "token", patience=1) as away, pytest.raises(ConnectionLost, match=":9"):
         next(iter(away.watch()))
+
+
+def test_a_slow_reader_slows_the_gateway_and_fills_no_memory(remote: Remote) -> None:
+    size = 60 * MIB
+    job = remote.gateway.new_job("much", IMAGE, f"yes 0123456789 | head -c {size}")
+    job.launch()
+    job.wait(60)
+    received = remote.line.down
+    pieces = job.follow()
+    read = len(next(pieces).text)
+    before = -1
+    while remote.line.down != before:  # until nothing more comes, because nothing more is taken
+        before = remote.line.down
+        time.sleep(0.5)
+    assert before - received < size / 2
+    assert read + sum(len(piece.text) for piece in pieces) == size
