@@ -50,7 +50,8 @@ class SubmittedJob:
 
     @property
     def output(self) -> str:
-        return (self.folder / f"slurm-{self.slurm_job_id}.out").read_text()
+        file = self.folder / f"slurm-{self.slurm_job_id}.out"
+        return file.read_text() if file.exists() else ""
 
     def observed(self) -> Observation | None:
         """What squeue says of it."""

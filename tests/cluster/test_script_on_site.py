@@ -52,7 +52,7 @@ def jobs(site: SlurmSite) -> Iterator[dict[str, SubmittedJob]]:
         "command": submit(site, command='\n#SBATCH --comment=forged\necho \'"$0"\' "it\'s $((6 * 7))" > out; exit 3'),
         "environment": submit(site, command="cat /proc/self/environ > environment", environment=tuple(variables)),
         "killed": submit(site, command="kill -9 $$"),
-        "cancelled": submit(site, command="trap 'echo stopped > out; exit 5' TERM; echo up; sleep 600 & wait"),
+        "cancelled": submit(site, command="trap 'exit 5' TERM; echo up; sleep 600 & wait"),
         "stopped": submit(site, command="echo up; exec sleep 600"),
         "look around": submit(
             site, command=look_around, settings={"preamble": evil_preamble, "command": "gw-container"}
@@ -69,6 +69,9 @@ def jobs(site: SlurmSite) -> Iterator[dict[str, SubmittedJob]]:
             command="env | grep ^SLURM | sort",
             resources={"partition": "short", "tasks_per_node": 2, "cpus_per_task": 2, "memory_per_node": 64 * 2**20},
         ),
+        "nudged": submit(site, command="echo up; exec sleep 600"),
+        "early": submit(site, command="echo up", settings={"preamble": ("kill -TERM $$",)}),
+        "requeued": submit(site, command="echo up; echo up >> out; [ $(wc -l < out) = 2 ] || exec sleep 600"),
         "no work": submit(site, before="rmdir work", command="true"),
         "linked work": submit(
             site, before="rmdir work; mkdir ../elsewhere; ln -s ../elsewhere work", command="touch x"
@@ -125,11 +128,36 @@ def test_a_cancelled_job_is_told_to_stop_and_leaves_its_record(jobs: dict[str, S
 
     number, status, _ = wait_for(lambda: job.record("end") if (job.folder / "end").exists() else None)
     assert number == job.slurm_job_id
-    if name == "cancelled":  # 143 too: Slurm signals every process, and Apptainer's parent process races its child
-        assert (job.folder / "work/out").read_text() == "stopped\n"
-        assert status in {"5", "143"}
-    else:
-        assert status == "143"
+    # Slurm sends CONT and TERM to every process: also to Apptainer's own, which may end by it before its child does,
+    # and to squashfuse, without which the child has no image any more. What a handler returns may so be lost.
+    assert status in {"143", "146"} | ({"5"} if name == "cancelled" else set())
+
+
+def test_every_signal_stops_the_container_and_leaves_a_record(jobs: dict[str, SubmittedJob]) -> None:
+    job = jobs["nudged"]
+    wait_for(lambda: "up" in job.output or None)
+    job.site.run(["scancel", "--batch", "--signal=USR1", job.slurm_job_id])
+    assert (job.ended().exit_code, job.record("end")[1]) == (143, "143")
+
+
+def test_a_signal_before_the_container_is_there_keeps_it_from_starting(jobs: dict[str, SubmittedJob]) -> None:
+    job = jobs["early"]
+    assert (job.ended().exit_code, job.record("end")[1], job.output) == (143, "143", "")
+
+
+def test_a_requeued_job_runs_again_in_its_own_folder(jobs: dict[str, SubmittedJob]) -> None:
+    job = jobs["requeued"]
+    wait_for(lambda: "up" in job.output or None)
+    job.site.run(["scontrol", "update", f"JobId={job.slurm_job_id}", "Requeue=1"])
+    job.site.run(["scontrol", "requeue", job.slurm_job_id])
+
+    # Slurm lets a requeued job wait two minutes, and refuses to change that while the first run is being ended.
+    now = ["scontrol", "update", f"JobId={job.slurm_job_id}", "StartTime=now"]
+    wait_for(lambda: True if (seen := job.observed()) and seen.state is JobState.QUEUED else None)
+    wait_for(lambda: True if job.site.run(now, check=False).returncode == 0 else None)
+    wait_for(lambda: True if job.output.split("\n").count("up") == 2 else None)
+    assert job.ended().state is JobState.COMPLETED
+    assert job.record("end")[:2] == [job.slurm_job_id, "0"]
 
 
 def test_the_container_is_shut_in(jobs: dict[str, SubmittedJob]) -> None:
@@ -256,6 +284,6 @@ def test_a_time_limit_is_told_and_leaves_a_record(jobs: dict[str, SubmittedJob])
 
 
 def test_no_canary_was_touched(jobs: dict[str, SubmittedJob]) -> None:
-    for job in jobs.values():
-        job.ended()
+    for name in ("args", "command", "environment"):
+        jobs[name].ended()
     assert not (jobs["args"].folder.parent / "canary").exists()
