@@ -85,8 +85,12 @@ class GatewayProcess:
             StepFailed: with the end of its log.
         """
         self._process = self._spawn("serve", "--config", str(self.config))
-        if wait:
-            self.wait_ready()
+        try:
+            if wait:
+                self.wait_ready()
+        except BaseException:
+            self.kill()
+            raise
 
     def stop(self, seconds: float = 15) -> int | None:
         """Ask the process to end, and see to it; its exit status."""

@@ -154,6 +154,14 @@ class Job(Node):
         return info.context.services.jobs.path(self.row)
 
     @resolved(
+        "Whether `run.sh` on the cluster still is the sealed script, word for word. What Slurm gets is the script that "
+        "the gateway keeps, so a changed file changes nothing. Null, with an error beside, while the cluster is away."
+    )
+    async def script_intact(self, info: Info) -> bool | None:
+        """Compare the file with the seal."""
+        return await info.context.services.files.script_intact(self.row)
+
+    @resolved(
         "Entries of one of its folders, by name; null where there is no such folder, and, with an error "
         "beside, while the cluster cannot be asked. The job's own folder also shows `run.sh` and Slurm's output."
     )

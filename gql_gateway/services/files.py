@@ -69,6 +69,17 @@ class Files:
         """
         return await self._clusters[job.cluster].stat(job.folder, paths.parse(path))
 
+    async def script_intact(self, job: Job) -> bool:
+        """Whether run.sh on the cluster still holds the sealed text; what is submitted is the stored text all the same.
+
+        Raises:
+            Refused: CLUSTER_UNAVAILABLE, CLUSTER_TIMEOUT.
+        """
+        intact = await self._clusters[job.cluster].script_intact(job.folder, job.script_sha256)
+        if not intact:
+            log.warning("run.sh was changed on the cluster", job=job.id, cluster=job.cluster)
+        return intact
+
     async def upload(
         self,
         identity: Identity,

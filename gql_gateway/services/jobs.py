@@ -83,9 +83,10 @@ class Jobs:
         after: str | None = None,
         last: int | None = None,
         before: str | None = None,
+        owner_id: str | None = None,
     ) -> Page:
-        """A page of the caller's jobs (an administrator's: everybody's), newest first."""
-        owner = await self._scope(identity)
+        """A page of the caller's jobs, newest first; an administrator's: everybody's, or those of `owner_id`."""
+        owner = await self._scope(identity) if owner_id is None or not identity.is_admin else owner_id
         async with self._database.reading() as session:
             return await jobs.page(
                 session,
@@ -99,10 +100,15 @@ class Jobs:
             )
 
     async def count_by_state(
-        self, identity: Identity, *, states: Sequence[JobState] | None = None, search: str | None = None
+        self,
+        identity: Identity,
+        *,
+        states: Sequence[JobState] | None = None,
+        search: str | None = None,
+        owner_id: str | None = None,
     ) -> Mapping[JobState, int]:
-        """Number of the caller's jobs by state, over all pages, leaving out states without jobs."""
-        owner = await self._scope(identity)
+        """Number of those jobs by state, over all pages, leaving out states without jobs."""
+        owner = await self._scope(identity) if owner_id is None or not identity.is_admin else owner_id
         async with self._database.reading() as session:
             return await jobs.count_by_state(session, owner_id=owner, states=states, search=search)
 

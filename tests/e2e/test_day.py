@@ -35,6 +35,15 @@ def test_a_created_job_has_a_sealed_script_and_an_empty_work_folder(alice: Clien
     assert set(alice.files(job["id"])) == {"run.sh"}
 
 
+def test_a_script_changed_on_disk_is_reported_and_harmless(alice: Client, site: SlurmSite) -> None:
+    job = alice.create_job("echo sealed")
+    assert alice.job(job["id"], "scriptIntact")["scriptIntact"]
+    site.run(["sh", "-c", f"echo 'echo other' > {job['folder']}/run.sh"])
+    assert not alice.job(job["id"], "scriptIntact")["scriptIntact"]
+    alice.launch(job["id"])
+    assert alice.output(alice.wait_final(job["id"])) == "sealed\n"
+
+
 def test_a_command_runs_in_the_container_in_the_jobs_folder(alice: Client) -> None:
     job = alice.create_job("pwd; cat in.txt; cp in.txt out.txt; ls /home 2>&1")
     assert alice.upload(job["id"], "in.txt", b"from outside\n")["file"]["size"] == 13
