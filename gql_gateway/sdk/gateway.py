@@ -126,27 +126,9 @@ class HpcGateway:
         `command` is a line for the container's own shell, `args` are words that run without one; with neither the
         image's entry point runs. Memory in bytes or like "4G"; time in seconds or like "90m" or "1-12:00:00".
         """
-        return Job(
-            self._portal,
-            self._portal.call(
-                self._async.new_job(
-                    name,
-                    image,
-                    command,
-                    args=args,
-                    partition=partition,
-                    nodes=nodes,
-                    tasks_per_node=tasks_per_node,
-                    cpus_per_task=cpus_per_task,
-                    memory_per_node=memory_per_node,
-                    gpus_per_node=gpus_per_node,
-                    time_limit=time_limit,
-                    environment=environment,
-                    cluster=cluster,
-                    idempotency_key=idempotency_key,
-                )
-            ),
-        )
+        given = dict(locals())
+        del given["self"]
+        return Job(self._portal, self._portal.call(self._async.new_job(**given)))
 
     def run(
         self,

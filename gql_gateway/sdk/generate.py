@@ -50,6 +50,7 @@ _JOB_BEGINS = """
         return repr(self._async).replace("Async", "", 1)
 """
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+_MANY = 10
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -94,7 +95,8 @@ def _is_public(node: _Function) -> bool:
 def _method(node: _Function) -> str:
     """One method: a property is read, a generator is iterated, a coroutine is run; a job is wrapped."""
     returned = ast.unparse(node.returns) if node.returns else ""
-    call = f"self._async.{node.name}({_passed_on(node)})"
+    many = len(node.args.args) + len(node.args.kwonlyargs) > _MANY
+    call = f"self._async.{node.name}({'**given' if many else _passed_on(node)})"
     if node.decorator_list:
         body = f"return self._async.{node.name}"
     elif found := re.fullmatch(r"AsyncGenerator\[(.*), None\]", returned):
@@ -102,6 +104,8 @@ def _method(node: _Function) -> str:
         returned = f"Iterator[{found[1]}]"
     else:
         body = f"return {_wrapped(returned, f'self._portal.call({call})')}"
+    if many:
+        body = f'given = dict(locals())\n        del given["self"]\n        {body}'
     decorator = "    @property\n" if node.decorator_list else ""
     signature = f"    def {node.name}({ast.unparse(node.args)}) -> {returned.replace('Async', '')}:\n"
     return f"{decorator}{signature}{_docstring(node, 8)}        {body}\n"
