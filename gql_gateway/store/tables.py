@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 from sqlalchemy import JSON, BigInteger, Enum, ForeignKey, Index, Integer, MetaData, Text, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
+from gql_gateway.core.audit import AuditAction
 from gql_gateway.core.identity import Role
 from gql_gateway.core.ids import new_id
 from gql_gateway.core.states import JobState, Source
@@ -23,6 +24,7 @@ METADATA = MetaData(
 _STATE = Enum(JobState, native_enum=False, length=20)
 _SOURCE = Enum(Source, native_enum=False, length=20)
 _ROLE = Enum(Role, native_enum=False, length=20)
+_ACTION = Enum(AuditAction, native_enum=False, length=20)
 # SQLite numbers rows by itself only in a column that is exactly INTEGER.
 _CURSOR = BigInteger().with_variant(Integer(), "sqlite")
 
@@ -140,6 +142,29 @@ class ApiToken(Table, table=True):
     expires_at: datetime | None = None
     revoked_at: datetime | None = None
     last_used_at: datetime | None = None
+
+
+class GatewayAuditEntry(Table, table=True):
+    """Who did what to which job, never changed. It outlives the job: nothing here refers to another table."""
+
+    __tablename__ = "audit_entries"
+    __table_args__ = (
+        Index(None, "job_id", "id"),
+        Index(None, "actor", "id"),
+        Index(None, "at"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=_CURSOR)
+    at: datetime
+    actor: str = Field(description="E-mail of who did it, or `operator` for the command line.")
+    role: Role = Field(sa_type=_ROLE)
+    credential: str = Field(description="Which token it was done with, never the token itself.")
+    request_id: str | None = Field(default=None, description="Id of the request, as the log has it.")
+    action: AuditAction = Field(sa_type=_ACTION)
+    job_id: str | None = Field(default=None, max_length=32)
+    owner_id: str | None = Field(default=None, max_length=32, description="Whose job it is.")
+    detail: str | None = Field(default=None, sa_type=Text, description="A file's path, or a token's id.")
 
 
 class Lease(Table, table=True):
