@@ -7,11 +7,13 @@ import threading
 import traceback
 from typing import Callable, Deque, Dict, Tuple
 
-from gql_gateway.cluster.agent import files, follow, transfer
+from gql_gateway.cluster.agent import files, follow, parts, transfer
 from gql_gateway.cluster.agent.commands import Commands
 from gql_gateway.cluster.agent.wire import Header, Wire, Wrong
 
 THREADS = 8
+LAST_SECONDS = 2.0
+OPERATIONS = dict(files.OPERATIONS, **{"begin": parts.begin, "part": parts.ask, "drop_part": parts.drop})
 
 
 class Pool:
@@ -22,6 +24,7 @@ class Pool:
         self.ready = threading.Condition()
         self.threads = 0
         self.idle = 0
+        self.busy = 0
 
     def put(self, job: Callable[[], None]) -> None:
         with self.ready:
@@ -38,8 +41,20 @@ class Pool:
                 while not self.work:
                     self.ready.wait()
                 self.idle -= 1
+                self.busy += 1
                 job = self.work.popleft()
-            job()
+            try:
+                job()
+            finally:
+                with self.ready:
+                    self.busy -= 1
+                    self.ready.notify_all()
+
+    def drain(self, seconds: float) -> None:
+        """Begin nothing more, and let what has begun come to its end: cut off, it would leave its temporary files."""
+        with self.ready:
+            self.work.clear()
+            self.ready.wait_for(lambda: not self.busy, seconds)
 
 
 class Agent:
@@ -62,6 +77,7 @@ class Agent:
                 request, body = frame
         finally:
             self.commands.kill_all()
+            self.pools[False].drain(LAST_SECONDS)
 
     def take(self, request: Header, body: bytes) -> None:
         op = request["op"]
@@ -75,7 +91,7 @@ class Agent:
             self.pools[op == "run"].put(lambda: self.answer(request, body))
 
     def answer(self, request: Header, body: bytes) -> None:
-        operation = self.commands.run if request["op"] == "run" else files.OPERATIONS[request["op"]]
+        operation = self.commands.run if request["op"] == "run" else OPERATIONS[request["op"]]
         guarded(self.wire, request, lambda: operation(request, body))
 
 
@@ -121,5 +137,10 @@ def begin(wire: Wire, request: Header, body: bytes) -> None:
         source = transfer.Source()
         guarded(wire, request, lambda: source.open(request))
         source.send()
+    elif request["op"] == "append":
+        part = parts.Part(request)
+        guarded(wire, request, part.open)
+        if part.fd >= 0:
+            guarded(wire, request, lambda: part.receive(wire))
     else:
         Agent(wire).serve(request, body)
