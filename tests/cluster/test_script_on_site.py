@@ -83,6 +83,7 @@ def jobs(site: SlurmSite) -> Iterator[dict[str, SubmittedJob]]:
     site.run(["scontrol", "update", f"JobId={late.slurm_job_id}", "EndTime=now"])
     yield submitted
     site.run(["scancel", "--me"], user=site.username)
+    wait_for(lambda: True if not site.run(["squeue", "--me", "--noheader"], user=site.username).stdout else None)
     site.run(["rm", "-rf", f"{site.root}/{USER}"])
 
 
