@@ -3,6 +3,8 @@
 .PHONY: help install demo test check format lock schema docs bench faults attack test-sites clean
 PYTHON ?= python3
 export PYTHON
+# Compiled modules are kept: a test run starts hundreds of Python processes.
+unexport PYTHONDONTWRITEBYTECODE
 BIN := .venv/bin
 
 help: ## list the targets
