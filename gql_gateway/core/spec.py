@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from gql_gateway.core.errors import ErrorCode, Problem, Refused
 
 TEXT_BYTES = 64 * 1024
+ENVIRONMENT_BYTES = 256 * 1024
 MIB = 1024 * 1024
 NAME_RULE = "1 to 64 letters, digits, spaces and . _ + @ -, beginning with a letter or digit"
 
@@ -106,6 +107,8 @@ class JobSpec(_Strict):
         names = [variable.name for variable in variables]
         if twice := {name for name in names if names.count(name) > 1}:
             raise ValueError(f"given twice: {', '.join(sorted(twice))}")
+        if sum(len(variable.value.encode()) for variable in variables) > ENVIRONMENT_BYTES:
+            raise ValueError(f"the values must be at most {ENVIRONMENT_BYTES} bytes together")
         return variables
 
 

@@ -77,6 +77,12 @@ def test_names_of_environment_variables(name: str) -> None:
     )
 
 
+def test_the_environment_is_bounded_as_a_whole() -> None:
+    variables = tuple({"name": f"V{number}", "value": "x" * 8192} for number in range(33))
+    assert refused_fields(environment=variables) == {"input.environment"}
+    assert check_spec(PLAIN | {"environment": variables[:32]}).environment
+
+
 def test_faults_are_told_all_at_once() -> None:
     assert refused_fields(name="\n", image="x", resources={"nodes": 0}) == {
         "input.name",
