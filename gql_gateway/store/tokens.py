@@ -1,5 +1,6 @@
 """The gateway's own API tokens, of which only hashes are stored."""
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from sqlalchemy import update
@@ -34,6 +35,11 @@ async def create(
 async def by_hash(session: AsyncSession, token_sha256: str) -> ApiToken | None:
     """The token with this hash, also where it expired or was revoked: see `expires_at` and `revoked_at`."""
     return (await session.exec(select(ApiToken).where(ApiToken.token_sha256 == token_sha256))).one_or_none()
+
+
+async def by_ids(session: AsyncSession, ids: Collection[str]) -> list[ApiToken]:
+    """The tokens with these ids, in no order, leaving out those that there are not."""
+    return list(await session.exec(select(ApiToken).where(col(ApiToken.id).in_(ids))))
 
 
 async def every(session: AsyncSession, *, email: str | None = None) -> list[ApiToken]:
