@@ -134,6 +134,7 @@ class ClusterWatch:
         failures = 0
         while True:
             self._look.clear()
+            self._back.clear()
             started = asyncio.get_running_loop().time()
             try:
                 self._settle(await self._observer.observe())
@@ -149,12 +150,7 @@ class ClusterWatch:
     async def _rest(self, took: float, failures: int) -> None:
         base = max(self._cluster.config.poll_seconds, LOAD * took)
         if failures:
-            # A cluster that does not answer is not asked faster because of notices that wait.
-            longest = min(base * 2 ** (failures - 1), BACK_OFF_MOST_SECONDS) * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
-            self._back.clear()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(longest):
-                    await self._back.wait()
+            await self._rest_after_failure(failures)
             return
         least = max(GAP_SECONDS, LOAD * took)
         if self._expected:
@@ -164,6 +160,13 @@ class ClusterWatch:
         with suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, base - least)):
                 await self._look.wait()
+
+    async def _rest_after_failure(self, failures: int) -> None:
+        """A cluster that does not answer is not asked faster because of notices that wait, but once it is back."""
+        longest = min(self._cluster.config.poll_seconds * 2 ** (failures - 1), BACK_OFF_MOST_SECONDS)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(longest * random.uniform(0.8, 1.2)):  # noqa: S311 - jitter
+                await self._back.wait()
 
     def _expect(self, token: str, *, end: bool) -> None:
         """A start or an end was announced of this job: look until it shows."""
