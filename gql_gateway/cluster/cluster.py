@@ -7,13 +7,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from gql_gateway.cluster import container, script, slurm, slurm_cluster
+from gql_gateway.cluster.bulk import Bulk
 from gql_gateway.cluster.config import ClusterConfig as ClusterConfig
+from gql_gateway.cluster.files import Checksum as Checksum
 from gql_gateway.cluster.files import Download as Download
 from gql_gateway.cluster.files import EndRecord as EndRecord
 from gql_gateway.cluster.files import FileEntry as FileEntry
 from gql_gateway.cluster.files import Files, parts_of
 from gql_gateway.cluster.follows import Follows
 from gql_gateway.cluster.journal import Observer
+from gql_gateway.cluster.parts import Parts
 from gql_gateway.cluster.remote import Remote
 from gql_gateway.cluster.slurm_cluster import PartitionInfo as PartitionInfo
 from gql_gateway.cluster.ssh import Door, Lane
@@ -54,9 +57,11 @@ class Cluster:
         self._door = door = Door()
         self._control = Remote(Lane(config, "control", door), config, observe)
         self._polling = Remote(Lane(config, "polling", door), config, observe)
-        self._bulk = [Lane(config, f"bulk-{number}", door) for number in range(1, config.bulk_connections + 1)]
+        self._lanes = [Lane(config, f"bulk-{number}", door) for number in range(1, config.bulk_connections + 1)]
+        bulk = Bulk(config, self._lanes)
         self._files = Files(config, self._control)
-        self._transfers = Transfers(config, self._control, self._bulk, observe)
+        self._transfers = Transfers(config, self._control, bulk, observe)
+        self.parts = Parts(config, self._control, bulk, observe)
         self._follows = Follows(config, self._polling)
         self._runtime: container.Runtime | None = None
         self._waking: asyncio.Task[None] | None = None
@@ -95,7 +100,7 @@ class Cluster:
         if self._waking:
             self._waking.cancel()
         await self._follows.close()
-        closing = [self._control.close(), self._polling.close(), *(lane.close() for lane in self._bulk)]
+        closing = [self._control.close(), self._polling.close(), *(lane.close() for lane in self._lanes)]
         await asyncio.gather(*closing)
 
     async def probe(self) -> ClusterReport:
@@ -244,6 +249,16 @@ class Cluster:
     ) -> AbstractAsyncContextManager[Download]:
         """Open a regular file: `async with cluster.download(…) as download: async for chunk in download.chunks`."""
         return self._transfers.download(folder, path, offset=offset, length=length)
+
+    def archive(
+        self, folder: str, path: JobPath, *, name: str, own: Sequence[str] = ()
+    ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        """Open a folder as a tar stream, everything below `name`, with `own` files of the job: bytes, or an error."""
+        return self._transfers.archive(folder, path, name=name, own=own)
+
+    async def checksum(self, folder: str, path: JobPath) -> Checksum:
+        """SHA-256 of a regular file."""
+        return await self._transfers.checksum(folder, path)
 
     async def delete(self, folder: str, path: JobPath, recursive: bool = True) -> None:
         """Delete an entry; a folder with what it holds, a link and never what it points to."""

@@ -59,6 +59,14 @@ class Download:
 
 
 @dataclass(frozen=True, slots=True)
+class Checksum:
+    """SHA-256 of a file's content, and the file as it was when its reading began."""
+
+    entry: FileEntry
+    sha256: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class EndRecord:
     """What run.sh wrote down at its end, outside the container's reach. A shell's 128+n stands for signal n."""
 

@@ -4,10 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import NoReturn
 
-from gql_gateway.cluster import bundle
-from gql_gateway.cluster.agent.transfer import LENGTH
+from gql_gateway.cluster.agent.wire import LENGTH
+from gql_gateway.cluster.bulk import Bulk, limited, pieces
 from gql_gateway.cluster.channel import (
     LOST,
     AgentChannel,
@@ -15,41 +14,37 @@ from gql_gateway.cluster.channel import (
     Header,
     Reply,
     frame,
-    greet,
     raise_error,
     read_frame,
 )
 from gql_gateway.cluster.config import ClusterConfig
-from gql_gateway.cluster.files import Download, FileEntry, entry_of, parts_of
+from gql_gateway.cluster.files import Checksum, Download, FileEntry, entry_of, parts_of
 from gql_gateway.cluster.journal import Journal, Observer
 from gql_gateway.cluster.remote import Remote
-from gql_gateway.cluster.ssh import Lane, Process
-from gql_gateway.core.errors import ClusterTimeout, ClusterUnavailable, ErrorCode, refuse
+from gql_gateway.cluster.ssh import Process
+from gql_gateway.core.errors import ClusterTimeout, ClusterUnavailable
 from gql_gateway.core.paths import JobPath
 
-PIECE = 256 * 1024
 SMALL = 128 * 1024
 """Up to this size a file goes over the control lane in one frame: one round trip, where a new channel needs 60 ms."""
-PATIENCE = 30.0
-COPY_SECONDS = 3600.0
+LONG_SECONDS = 3600.0
 
 
 class Transfers:
     """Uploads, downloads and copies of one cluster."""
 
-    def __init__(self, config: ClusterConfig, control: Remote, lanes: Sequence[Lane], observe: Observer) -> None:
+    def __init__(self, config: ClusterConfig, control: Remote, bulk: Bulk, observe: Observer) -> None:
         self._config = config
         self._control = control
-        self._lanes = lanes
+        self._bulk = bulk
         self._journal = Journal(config.name, "bulk", observe)
-        self._free = asyncio.Semaphore(len(lanes) * config.channels)
 
     async def upload(
         self, folder: str, path: JobPath, chunks: AsyncIterator[bytes], *, limit: int | None, overwrite: bool
     ) -> FileEntry:
         """Write a file whole or not at all."""
-        pieces = _pieces(_limited(chunks, limit))
-        begin = await _beginning(pieces)
+        stream = pieces(limited(chunks, limit))
+        begin = await _beginning(stream)
         fields = {
             "root": self._config.root,
             "job": parts_of(folder),
@@ -61,39 +56,20 @@ class Transfers:
                 "write", fields, seconds=self._config.file_timeout, again=overwrite, body=begin.data
             )
         else:
-            reply = await self._send(fields, begin.data, pieces)
+            reply = await self._send(fields, begin.data, stream)
         return entry_of(path, reply.header["entry"])
 
-    async def _send(self, fields: Header, first: bytes, pieces: AsyncIterator[bytes]) -> Reply:
+    async def _send(self, fields: Header, first: bytes, rest: AsyncIterator[bytes]) -> Reply:
         with self._journal.entry("upload"):
-            return await self._stream(fields, first, pieces)
+            return await self._stream(fields, first, rest)
 
-    async def _stream(self, fields: Header, first: bytes, pieces: AsyncIterator[bytes]) -> Reply:
-        async with self._process() as process:
+    async def _stream(self, fields: Header, first: bytes, rest: AsyncIterator[bytes]) -> Reply:
+        async with self._bulk.process() as process:
             process.stdin.write(frame({"id": 1, "op": "upload", **fields}))
-            await self._put(process, first)
-            async for piece in pieces:
-                await self._put(process, piece)
+            await self._bulk.put(process, first)
+            async for piece in rest:
+                await self._bulk.put(process, piece)
             return await self._finish(process)
-
-    async def _put(self, process: Process, piece: bytes) -> None:
-        """Write a piece when there is room for it. The agent may have ended before, with an answer that says why."""
-        try:
-            async with asyncio.timeout(self._config.stall_timeout):
-                process.stdin.write(LENGTH.pack(len(piece)) + piece)
-                await process.stdin.drain()
-        except TimeoutError:
-            raise ClusterTimeout("The cluster takes no more bytes; nothing was written.") from None
-        except LOST as error:
-            await self._why(process, error)
-
-    async def _why(self, process: Process, error: BaseException) -> NoReturn:
-        try:
-            async with asyncio.timeout(self._config.connect_timeout):
-                reply = await read_frame(process)
-        except LOST:
-            raise ClusterUnavailable("The connection to the cluster was lost; nothing was written.") from error
-        raise_error(reply.header["error"])
 
     async def _finish(self, process: Process) -> Reply:
         """Say that the file is whole, and wait until it stands under its name."""
@@ -122,75 +98,62 @@ class Transfers:
                 yield Download(entry, wanted, _one(reply.body[:wanted]))
                 return
         with self._journal.entry("download"):
-            async with self._process() as process:
+            async with self._bulk.process() as process:
                 process.stdin.write(frame({"id": 1, "op": "download", "length": length, **fields}))
-                head = await self._answer(process)
+                head = await self._bulk.answer(process)
                 size = head["length"]
                 yield Download(entry_of(path, head["entry"]), size, self._receive(process, size))
-
-    async def _answer(self, process: Process) -> Header:
-        try:
-            async with asyncio.timeout(self._config.file_timeout):
-                reply = await read_frame(process)
-        except TimeoutError:
-            raise ClusterTimeout("The cluster did not open the file in time.") from None
-        except LOST as error:
-            raise ClusterUnavailable("The connection to the cluster was lost.") from error
-        if "error" in reply.header:
-            raise_error(reply.header["error"])
-        header: Header = reply.header["ok"]
-        return header
 
     async def _receive(self, process: Process, size: int) -> AsyncIterator[bytes]:
         """Exactly `size` bytes; where the file shrank on the way, or the connection ended, an error and no end."""
         while size:
-            try:
-                async with asyncio.timeout(self._config.stall_timeout):
-                    data = await process.stdout.read(min(PIECE, size))
-            except TimeoutError:
-                raise ClusterTimeout("The cluster sends no more bytes.") from None
-            except LOST as error:
-                raise ClusterUnavailable("The connection to the cluster was lost.") from error
+            data = await self._bulk.read(process, size)
             if not data:
                 raise ClusterUnavailable("The file became shorter, or the connection to the cluster was lost.")
             size -= len(data)
             yield data
+
+    @asynccontextmanager
+    async def archive(
+        self, folder: str, path: JobPath, *, name: str, own: Sequence[str]
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Open a folder as a tar stream in which everything lies below `name`; `own` are the job's files to add."""
+        parts = [*parts_of(folder), *path.on_disk]
+        fields = {"root": self._config.root, "job": parts_of(folder), "parts": parts, "name": name, "own": list(own)}
+        with self._journal.entry("archive"):
+            async with self._bulk.process() as process:
+                process.stdin.write(frame({"id": 1, "op": "archive", **fields}))
+                await self._bulk.answer(process)
+                yield self._stream_of(process)
+
+    async def _stream_of(self, process: Process) -> AsyncIterator[bytes]:
+        while size := await self._bulk.length(process):
+            async for data in self._receive(process, size):
+                yield data
+
+    async def checksum(self, folder: str, path: JobPath) -> Checksum:
+        """SHA-256 of a file, read on the cluster; leaving it early ends the reading."""
+        fields = {"root": self._config.root, "parts": [*parts_of(folder), *path.on_disk]}
+        with self._journal.entry("checksum"):
+            reply = await self._alone("checksum", fields)
+        return Checksum(entry_of(path, reply.header["entry"]), bytes.fromhex(reply.header["sha256"]))
 
     async def copy(self, source: str, target: str, paths: Sequence[JobPath]) -> list[JobPath]:
         """Copy files from one job to another on the cluster itself; those that are gone are left out."""
         wanted = [list(path.on_disk) for path in paths]
         fields = {"root": self._config.root, "from": parts_of(source), "job": parts_of(target), "paths": wanted}
         with self._journal.entry("copy"):
-            async with self._slot() as lane:
-                try:
-                    async with AgentChannel(lane, self._config) as agent:
-                        reply = await agent.request("copy", fields, seconds=COPY_SECONDS)
-                except ConnectionGone:
-                    raise ClusterTimeout("The connection was lost before the files were copied.") from None
+            reply = await self._alone("copy", fields)
         return [path for path in paths if list(path.on_disk) in reply.header["copied"]]
 
-    @asynccontextmanager
-    async def _process(self) -> AsyncIterator[Process]:
-        async with self._slot() as lane, lane.process(bundle.command(self._config.python)) as process:
-            await greet(process, self._config)
-            yield process
-
-    @asynccontextmanager
-    async def _slot(self) -> AsyncIterator[Lane]:
-        """A lane with room for one more channel.
-
-        Raises:
-            ClusterUnavailable: every one was in use for half a minute.
-        """
-        try:
-            async with asyncio.timeout(PATIENCE):
-                await self._free.acquire()
-        except TimeoutError:
-            raise ClusterUnavailable("Too many transfers run at the moment; try again later.") from None
-        try:
-            yield next((lane for lane in self._lanes if not lane.busy), self._lanes[0])
-        finally:
-            self._free.release()
+    async def _alone(self, op: str, fields: Header) -> Reply:
+        """A request that takes long, to an agent of its own: it holds up nobody, and ends with its caller."""
+        async with self._bulk.slot() as lane:
+            try:
+                async with AgentChannel(lane, self._config) as agent:
+                    return await agent.request(op, fields, seconds=LONG_SECONDS)
+            except ConnectionGone:
+                raise ClusterTimeout("The connection to the cluster was lost before it answered.") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,34 +164,13 @@ class _Beginning:
     whole: bool
 
 
-async def _beginning(pieces: AsyncIterator[bytes]) -> _Beginning:
+async def _beginning(rest: AsyncIterator[bytes]) -> _Beginning:
     data = b""
-    async for piece in pieces:
+    async for piece in rest:
         data += piece
         if len(data) > SMALL:
             return _Beginning(data, whole=False)
     return _Beginning(data, whole=True)
-
-
-async def _limited(chunks: AsyncIterator[bytes], limit: int | None) -> AsyncIterator[bytes]:
-    """The same bytes, up to the limit.
-
-    Raises:
-        Refused: FILE_TOO_LARGE, as soon as one byte too many comes.
-    """
-    size = 0
-    async for chunk in chunks:
-        size += len(chunk)
-        if limit is not None and size > limit:
-            raise refuse(ErrorCode.FILE_TOO_LARGE, f"The file is larger than {limit} bytes, the limit for uploads.")
-        yield chunk
-
-
-async def _pieces(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The same bytes in bearable pieces, none of them empty."""
-    async for chunk in chunks:
-        for start in range(0, len(chunk), PIECE):
-            yield bytes(chunk[start : start + PIECE])
 
 
 async def _one(data: bytes) -> AsyncIterator[bytes]:

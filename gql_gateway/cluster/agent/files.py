@@ -3,11 +3,11 @@
 import hashlib
 import itertools
 import os
-import stat
 import time
 from typing import Any, Callable, Dict, List, Optional, Tuple, Union
 
 from gql_gateway.cluster.agent import paths, removal
+from gql_gateway.cluster.agent.arrival import INCOMING, Arrival, is_folder
 from gql_gateway.cluster.agent.paths import Folder
 from gql_gateway.cluster.agent.wire import Header, Wrong, write_all
 
@@ -15,7 +15,6 @@ LIST_LIMIT = 20000
 READ_LIMIT = 1 << 20
 RECORD_LIMIT = 256
 NOTICES_LIMIT = 1 << 20
-INCOMING = "incoming"
 
 Answer = Union[Header, Tuple[Header, bytes]]
 
@@ -67,62 +66,6 @@ def write_whole(request: Header, body: bytes) -> Answer:
     with Arrival(request) as arrival:
         write_all(arrival.fd, body)
         return {"entry": arrival.place()}
-
-
-class Arrival:
-    """A file on its way in: written where the container cannot see it, renamed into place when it is whole.
-
-    Left without `place`, it leaves nothing behind.
-    """
-
-    def __init__(self, request: Header) -> None:
-        self.request = request
-        self.name = paths.nonce("upload-")
-        self.incoming = Folder(request["root"], request["job"], make=[INCOMING])
-        try:
-            removal.sweep(self.incoming.fd)
-            self.fd = os.open(self.name, paths.NEW, 0o600, dir_fd=self.incoming.fd)
-        except BaseException:
-            os.close(self.incoming.fd)
-            raise
-
-    def place(self) -> Dict[str, Any]:
-        """Put the file under its name, making folders on the way, and tell what is there now."""
-        os.fsync(self.fd)
-        folder, name = paths.split(self.request["parts"])
-        with Folder(self.request["root"], self.request["job"], make=folder) as target:
-            try:
-                self.put(target, name)
-                os.fsync(target)
-            except FileExistsError:
-                raise Wrong("FILE_EXISTS", f"There is a '{paths.shown(name)}' already.") from None
-            except OSError as error:
-                if is_folder(target, name):
-                    raise Wrong("FILE_EXISTS", f"'{paths.shown(name)}' is a folder.") from None
-                raise paths.explained(error, target, name) from None
-            return paths.described(name, os.fstat(self.fd))
-
-    def put(self, target: int, name: bytes) -> None:
-        if not self.request["overwrite"]:
-            os.link(self.name, name, src_dir_fd=self.incoming.fd, dst_dir_fd=target)
-            os.unlink(self.name, dir_fd=self.incoming.fd)
-        else:
-            os.rename(self.name, name, src_dir_fd=self.incoming.fd, dst_dir_fd=target)
-
-    def __enter__(self) -> "Arrival":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        removal.unlinked(self.incoming.fd, self.name)
-        os.close(self.fd)
-        os.close(self.incoming.fd)
-
-
-def is_folder(dir_fd: int, name: bytes) -> bool:
-    try:
-        return stat.S_ISDIR(os.stat(name, dir_fd=dir_fd, follow_symlinks=False).st_mode)
-    except OSError:
-        return False
 
 
 def delete(request: Header, _: bytes) -> Answer:
@@ -200,11 +143,33 @@ def script_digest(dir_fd: int) -> Optional[str]:
         if wrong.code == "FILE_NOT_FOUND":
             return None
         raise
-    digest = hashlib.sha256()
-    with os.fdopen(fd, "rb") as script:
-        for block in iter(lambda: script.read(READ_LIMIT), b""):
-            digest.update(block)
-    return digest.hexdigest()
+    try:
+        return sha256_of(fd)
+    finally:
+        os.close(fd)
+
+
+def sha256_of(fd: int) -> str:
+    """SHA-256 of an open file, from its beginning."""
+    found = hashlib.sha256()
+    offset = 0
+    while True:
+        block = os.pread(fd, READ_LIMIT, offset)
+        if not block:
+            return found.hexdigest()
+        found.update(block)
+        offset += len(block)
+
+
+def checksum(request: Header, _: bytes) -> Answer:
+    """SHA-256 of a regular file, and what the file was before it was read."""
+    folder, name = paths.split(request["parts"])
+    with Folder(request["root"], folder) as dir_fd:
+        fd, status = paths.open_regular(dir_fd, name)
+    try:
+        return {"entry": paths.described(name, status), "sha256": sha256_of(fd)}
+    finally:
+        os.close(fd)
 
 
 def digest(request: Header, _: bytes) -> Answer:
@@ -277,6 +242,7 @@ OPERATIONS: Dict[str, Callable[[Header, bytes], Answer]] = {
     "remove": remove_folder,
     "prepare": prepare,
     "digest": digest,
+    "checksum": checksum,
     "records": records,
     "copy": copy,
     "notices": notices,

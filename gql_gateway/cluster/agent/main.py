@@ -7,13 +7,13 @@ import threading
 import traceback
 from typing import Callable, Deque, Dict, Tuple
 
-from gql_gateway.cluster.agent import files, follow, parts, transfer
+from gql_gateway.cluster.agent import archive, files, follow, parts, transfer
 from gql_gateway.cluster.agent.commands import Commands
 from gql_gateway.cluster.agent.wire import Header, Wire, Wrong
 
 THREADS = 8
 LAST_SECONDS = 2.0
-OPERATIONS = dict(files.OPERATIONS, **{"begin": parts.begin, "part": parts.ask, "drop_part": parts.drop})
+OPERATIONS = dict(files.OPERATIONS, begin=parts.begin, part=parts.ask, drop_part=parts.drop)
 
 
 class Pool:
@@ -137,6 +137,11 @@ def begin(wire: Wire, request: Header, body: bytes) -> None:
         source = transfer.Source()
         guarded(wire, request, lambda: source.open(request))
         source.send()
+    elif request["op"] == "archive":
+        stream = archive.Archive()
+        guarded(wire, request, lambda: stream.open(request))
+        if stream.fd >= 0:
+            stream.send()
     elif request["op"] == "append":
         part = parts.Part(request)
         guarded(wire, request, part.open)

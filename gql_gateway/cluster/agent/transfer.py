@@ -1,14 +1,12 @@
 """One transfer that owns its channel: raw bytes between a file and the wire."""
 
 import os
-import struct
 
 from gql_gateway.cluster.agent import paths
-from gql_gateway.cluster.agent.files import Arrival
+from gql_gateway.cluster.agent.arrival import Arrival
 from gql_gateway.cluster.agent.paths import Folder
-from gql_gateway.cluster.agent.wire import STDOUT, Header, Wire, write_all
+from gql_gateway.cluster.agent.wire import LENGTH, STDOUT, Header, Wire, write_all
 
-LENGTH = struct.Struct(">I")
 BLOCK = 1 << 20
 
 

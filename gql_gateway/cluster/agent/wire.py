@@ -8,8 +8,10 @@ import sys
 import threading
 from typing import Any, Dict, Optional, Tuple, Union, cast
 
-PROTOCOL = 1
+PROTOCOL = 2
 LENGTHS = struct.Struct(">II")
+LENGTH = struct.Struct(">I")
+"""Of one piece of a stream; 0: its end."""
 STDOUT = 1
 
 Header = Dict[str, Any]

@@ -1,0 +1,151 @@
+"""Uploads that may be cut: a part grows in `incoming`, however often it takes, and gets its name when it is whole.
+
+How far it got is its size. A mark is left just before it gets its name, so a part that is gone arrived if there is a
+mark, whatever died in between.
+"""
+
+import contextlib
+import fcntl
+import os
+import signal
+import stat
+
+from gql_gateway.cluster.agent import paths, removal
+from gql_gateway.cluster.agent.arrival import INCOMING, place
+from gql_gateway.cluster.agent.files import sha256_of
+from gql_gateway.cluster.agent.paths import Folder
+from gql_gateway.cluster.agent.wire import LENGTH, Header, Wire, Wrong, write_all
+
+BLOCK = 1 << 20
+PART = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+MARK = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+GONE = "This upload is not there any more."
+
+
+def begin(request: Header, _: bytes) -> Header:
+    """Make an empty part where there is room for what will come; once more does no harm."""
+    check_target(request)
+    with Folder(request["root"], request["job"], make=[INCOMING]) as incoming:
+        removal.sweep(incoming)
+        room = os.fstatvfs(incoming)
+        free = room.f_bavail * room.f_frsize
+        if request["size"] > free:
+            raise Wrong("LIMIT_EXCEEDED", f"There is room for {free} bytes on the cluster.")
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(part_name(request), paths.NEW, 0o600, dir_fd=incoming))
+    return {}
+
+
+def check_target(request: Header) -> None:
+    """Refuse before the first byte what would be refused behind the last one."""
+    folder, name = paths.split(request["parts"])
+    try:
+        with Folder(request["root"], request["job"] + folder) as fd:
+            there = paths.entry(fd, name)
+    except Wrong as wrong:
+        if wrong.code == "FILE_NOT_FOUND":
+            return
+        raise
+    if stat.S_ISDIR(there["format"]):
+        raise Wrong("FILE_EXISTS", f"'{paths.shown(name)}' is a folder.")
+    if not request["overwrite"]:
+        raise Wrong("FILE_EXISTS", f"There is a '{paths.shown(name)}' already.")
+
+
+def part_name(request: Header) -> bytes:
+    name: str = request["part"]
+    return b"part-" + name.encode()
+
+
+def mark_name(request: Header) -> bytes:
+    name: str = request["part"]
+    return b"done-" + name.encode()
+
+
+def ask(request: Header, _: bytes) -> Header:
+    """How far a part got."""
+    with Folder(request["root"], request["job"], make=[INCOMING]) as incoming:
+        return where(incoming, request)
+
+
+def where(incoming: int, request: Header) -> Header:
+    with contextlib.suppress(FileNotFoundError):
+        size = os.stat(part_name(request), dir_fd=incoming, follow_symlinks=False).st_size
+        return {"state": "open", "offset": size}
+    with contextlib.suppress(FileNotFoundError):
+        os.stat(mark_name(request), dir_fd=incoming, follow_symlinks=False)
+        return {"state": "done", "offset": request["size"]}
+    raise Wrong("FILE_NOT_FOUND", GONE)
+
+
+def drop(request: Header, _: bytes) -> Header:
+    """Give a part up, and forget whether it arrived."""
+    with Folder(request["root"], request["job"], make=[INCOMING]) as incoming:
+        removal.unlinked(incoming, part_name(request))
+        removal.unlinked(incoming, mark_name(request))
+    return {}
+
+
+class Part:
+    """A part that is written to, by one agent at a time."""
+
+    def __init__(self, request: Header) -> None:
+        self.request = request
+        self.fd = -1
+        self.incoming = -1
+
+    def open(self) -> Header:
+        """Where the part stands; it is open for more only if that is where the caller wants to go on."""
+        request = self.request
+        self.incoming = Folder(request["root"], request["job"], make=[INCOMING]).fd
+        try:
+            fd = os.open(part_name(request), PART, dir_fd=self.incoming)
+        except FileNotFoundError:
+            return where(self.incoming, request)
+        try:
+            # The lock ends with this process, which ends with its channel, or when nothing has come for too long.
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return {"state": "busy", "offset": os.fstat(fd).st_size}
+        found = where(self.incoming, request)
+        if found["state"] == "open" and found["offset"] == request["offset"]:
+            self.fd = fd
+        elif found["state"] == "open":
+            found["state"] = "elsewhere"
+        return found
+
+    def receive(self, wire: Wire) -> Header:
+        """Write what comes; the part stays, unless it is whole now, or all that came is to be forgotten."""
+        kept = self.pieces(wire)
+        signal.alarm(0)
+        if self.request["atomic"] and not kept:
+            os.ftruncate(self.fd, self.request["offset"])
+        offset = os.fstat(self.fd).st_size
+        return self.finish() if offset == self.request["size"] else {"state": "open", "offset": offset}
+
+    def pieces(self, wire: Wire) -> bool:
+        """Write pieces, each after its length, up to an empty one and a byte that says whether they are good."""
+        buffer = memoryview(bytearray(BLOCK))
+        left = 0
+        while True:
+            signal.alarm(self.request["stall"])
+            if not left:
+                length = wire.input.read(LENGTH.size)
+                left = LENGTH.unpack(length)[0] if len(length) == LENGTH.size else 0
+                if not left:
+                    return wire.input.read(1) == b"+"
+            size = wire.input.readinto(buffer[: min(left, BLOCK)])
+            if not size:
+                return False
+            write_all(self.fd, buffer[:size])
+            left -= size
+
+    def finish(self) -> Header:
+        """Check the whole file, and put it under its name."""
+        request = self.request
+        if request["sha256"] and sha256_of(self.fd) != request["sha256"]:
+            removal.unlinked(self.incoming, part_name(request))
+            return {"state": "mismatch", "offset": 0}
+        os.close(os.open(mark_name(request), MARK, 0o600, dir_fd=self.incoming))
+        place(request, self.incoming, part_name(request), self.fd)
+        return {"state": "done", "offset": request["size"]}
