@@ -1,10 +1,10 @@
 """The command line: `gql-gateway serve`, and what an operator needs around it."""
 
 import os
-import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from gql_gateway import __version__
 from gql_gateway.cli import server, store, tokens
@@ -12,8 +12,25 @@ from gql_gateway.cli.doctor import doctor
 from gql_gateway.core.errors import Fault, GatewayError
 from gql_gateway.settings import SettingsError
 
+
+class _Commands(TyperGroup):
+    """Says what the operator can put right in lines on standard error, without a traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except SettingsError as error:
+            typer.echo(error, err=True)
+            raise typer.Exit(2) from None
+        except GatewayError as error:
+            detail = error.detail if isinstance(error, Fault) else None
+            typer.echo(f"{error} {detail or ''}".strip(), err=True)
+            raise typer.Exit(1) from None
+
+
 app = typer.Typer(
     name="gql-gateway",
+    cls=_Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
@@ -41,18 +58,10 @@ def gateway(
     ] = False,
 ) -> None:
     """A GraphQL gateway in front of a Slurm cluster."""
-    # The store and its key are nobody else's to read.
-    os.umask(0o077)
 
 
 def main() -> None:
-    """Run the command line; what the operator can put right is a line on standard error and not a traceback."""
-    try:
-        app()
-    except SettingsError as error:
-        typer.echo(error, err=True)
-        sys.exit(2)
-    except GatewayError as error:
-        detail = error.detail if isinstance(error, Fault) else None
-        typer.echo(f"{error} {detail or ''}".strip(), err=True)
-        sys.exit(1)
+    """Run the command line."""
+    # What it makes, the store and its key, is nobody else's to read.
+    os.umask(0o077)
+    app()

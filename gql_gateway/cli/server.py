@@ -4,6 +4,7 @@ import asyncio
 import gc
 import resource
 
+import structlog
 import typer
 import uvicorn
 from starlette.types import ASGIApp
@@ -16,6 +17,8 @@ from gql_gateway.store.database import Database
 from gql_gateway.web import logs
 from gql_gateway.web.app import create_app, signing_keys
 
+log = structlog.get_logger()
+
 
 def serve(config: Config = None) -> None:
     """Run the gateway until SIGTERM or Ctrl-C.
@@ -27,10 +30,8 @@ def serve(config: Config = None) -> None:
     logs.configure(settings.logging.level, settings.logging.format)
     signing = asyncio.run(_prepare(settings))
     _tune()
-    server = uvicorn.Server(_uvicorn(settings, create_app(settings, signing)))
-    server.run()
-    if not server.started:
-        raise typer.Exit(1)
+    log.info("starting", address=settings.server.url)
+    uvicorn.Server(_uvicorn(settings, create_app(settings, signing))).run()
 
 
 def schema() -> None:

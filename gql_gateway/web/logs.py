@@ -8,7 +8,7 @@ import structlog
 from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import Processor
 
-_TALKATIVE = ("asyncssh", "aiosqlite", "asyncio", "alembic")
+_TALKATIVE = ("asyncssh", "aiosqlite", "asyncio", "alembic", "uvicorn")
 """What these tell at each step, the gateway tells in its own words."""
 
 

@@ -90,11 +90,14 @@ class Surroundings:
             self._tell(scope, watch, time.perf_counter() - start)
 
     async def _socket(self, scope: Scope, watch: _Watch) -> None:
+        start = time.perf_counter()
         self._metrics.socket(+1)
+        log.info("websocket open")
         try:
             await self._app(scope, watch.receive, watch.sending)
         finally:
             self._metrics.socket(-1)
+            log.info("websocket closed", seconds=round(time.perf_counter() - start, 4))
 
     def _tell(self, scope: Scope, watch: _Watch, seconds: float) -> None:
         method = scope["method"] if scope["method"] in _METHODS else "other"

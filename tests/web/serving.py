@@ -2,7 +2,8 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import uvicorn
@@ -17,11 +18,22 @@ async def served(app: ASGIApp) -> AsyncIterator[str]:
         config = uvicorn.Config(app, http="httptools", ws="websockets-sansio", log_config=None, access_log=False)
         server = uvicorn.Server(config)
         serving = asyncio.create_task(server.serve([listening]))
-        async with asyncio.timeout(10):
-            while not (server.started or serving.done()):  # noqa: ASYNC110 - uvicorn sets no event
-                await asyncio.sleep(0.01)
+        await until(lambda: server.started or serving.done())
         try:
             yield f"http://127.0.0.1:{listening.getsockname()[1]}"
         finally:
             server.should_exit = True
             await serving
+
+
+async def until(check: Callable[[], object], seconds: float = 10) -> None:
+    """Wait for a level, looked at in a thread of its own: what is looked at may be slow."""
+    await asyncio.to_thread(eventually, check, seconds)
+
+
+def eventually(check: Callable[[], object], seconds: float = 10) -> None:
+    """Wait for a level."""
+    deadline = time.monotonic() + seconds
+    while not check():
+        assert time.monotonic() < deadline, f"not so after {seconds} s"
+        time.sleep(0.02)

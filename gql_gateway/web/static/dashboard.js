@@ -21,7 +21,7 @@ const OUTPUT = `subscription ($id: ID!, $offset: ByteCount) {
 const ACTIONS = {
   launch: { label: "Launch", when: (job) => job.state === "CREATED" },
   cancel: { label: "Cancel", when: (job) => !job.isFinal },
-  cloneJob: { label: "Run again", when: (job) => job.isFinal },
+  cloneJob: { label: "Clone", when: (job) => job.isFinal },
 };
 
 const $ = (id) => document.getElementById(id);

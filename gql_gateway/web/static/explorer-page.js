@@ -2,9 +2,11 @@
 "use strict";
 
 const KEY = "gql-gateway-token";
-const WELCOME = `# Welcome. Ctrl-Enter runs the operation under the cursor, Ctrl-Space completes.
-# Paste a token at the top: it then goes with every request and subscription.
-# The tabs tell a whole day: from becoming a user to reading a job's output as it grows.
+const WELCOME = `# Welcome. Paste a token at the top: it goes with every
+# request and subscription. Ctrl-Enter runs the operation
+# under the cursor, Ctrl-Space completes. The tabs tell a
+# whole day: become a user, create a job, launch it, watch
+# it, read its files.
 
 query Heartbeat {
   heartbeat {
@@ -29,7 +31,7 @@ query Overview {
 }
 `;
 
-const CREATE = `# First, once: become a user. Then a job with a folder of its own.
+const CREATE = `# Once: become a user. Then a job, in a folder of its own.
 
 mutation BecomeUser {
   createUser {
@@ -70,7 +72,8 @@ mutation Cancel($job: ID!) {
 }
 `;
 
-const WATCH = `# All my jobs, as they change. Give \`after\` a cursor to continue behind it.
+const WATCH = `# All my jobs, as they change. With \`after: "<cursor>"\`
+# it continues behind that event.
 
 subscription Watch {
   jobStateChanged {
