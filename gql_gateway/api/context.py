@@ -1,6 +1,7 @@
 """What resolvers are given: the services, and who asks."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -9,9 +10,11 @@ import strawberry
 from gql_gateway.api.loaders import Loaders
 from gql_gateway.core.errors import Unauthenticated
 from gql_gateway.core.identity import Identity
+from gql_gateway.services.audit import Audit
 from gql_gateway.services.changes import Changes
 from gql_gateway.services.files import Files
 from gql_gateway.services.jobs import Jobs
+from gql_gateway.services.tokens import ApiTokens
 from gql_gateway.services.users import Users
 from gql_gateway.store.tables import ClusterStatus, Job
 
@@ -25,7 +28,11 @@ class Clusters(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What the API speaks to. `sign_download` makes the URL at which a caller can get a job's file."""
+    """What the API speaks to.
+
+    `sign_download` makes the URL at which a caller can get a job's file. `subscription` counts one of a user's for as
+    long as it is open, and refuses one too many.
+    """
 
     users: Users
     jobs: Jobs
@@ -33,6 +40,9 @@ class Services:
     changes: Changes
     clusters: Clusters
     sign_download: Callable[[Job, str, Identity], str]
+    tokens: ApiTokens
+    audit: Audit
+    subscription: Callable[[str], AbstractContextManager[None]]
 
 
 class Context:
@@ -42,6 +52,8 @@ class Context:
         self.services = services
         self.request_id = request_id
         self.identity = identity
+        self.token: str | None = None
+        """The token that the caller came with, to see when it ends."""
         self.loaders = Loaders(services.users, services.jobs, services.clusters.statuses, lambda: self.caller)
         self.connection_params: dict[str, Any] = {}
         """What a WebSocket client sent to introduce itself; Strawberry puts it here."""

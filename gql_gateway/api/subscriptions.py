@@ -42,9 +42,10 @@ class Subscription:
             only_one=given(job_id) is not None,
             after=given(after),
         )
-        async with aclosing(changes):
-            async for row in changes:
-                yield JobEvent.of(row)
+        with info.context.services.subscription(info.context.caller.email):
+            async with aclosing(changes):
+                async for row in changes:
+                    yield JobEvent.of(row)
 
     @followed(
         "A text file of a job as it grows. Waits for a job that is not launched and for a file that is not "
@@ -69,6 +70,7 @@ class Subscription:
             given(path),
             offset or 0,
         )
-        async with aclosing(chunks):
-            async for chunk in chunks:
-                yield OutputChunk.of(chunk)
+        with info.context.services.subscription(info.context.caller.email):
+            async with aclosing(chunks):
+                async for chunk in chunks:
+                    yield OutputChunk.of(chunk)

@@ -134,6 +134,14 @@ class LimitExceeded(Fault):
     status = 429
 
 
+class RateExceeded(LimitExceeded):
+    """Too many requests; the same one may be made again after `retry_after` seconds."""
+
+    def __init__(self, message: str, *, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
 class CursorExpired(BadRequest):
     """The event log no longer reaches back to this cursor."""
 

@@ -57,6 +57,21 @@ def _public_url(url: str) -> str:
     return url.rstrip("/")
 
 
+def _provider_url(url: str) -> str:
+    split = urlsplit(url)
+    if split.scheme == "https" and split.hostname and not split.fragment:
+        return url
+    if split.scheme == "http" and split.hostname in {"127.0.0.1", "::1", "localhost"} and not split.fragment:
+        return url
+    raise ValueError("must be https://HOST[/PATH]: tokens travel there; http is for this machine alone")
+
+
+def _words_of_claims(names: tuple[str, ...]) -> tuple[str, ...]:
+    if any(not name or name != name.strip() or " " in name for name in names):
+        raise ValueError("must be words without spaces")
+    return names
+
+
 def _origin(url: str) -> str:
     split = urlsplit(url)
     if url != f"{split.scheme}://{split.netloc}" or split.scheme not in {"http", "https"} or not split.hostname:
@@ -85,6 +100,8 @@ ExistingFile = Annotated[Path, AfterValidator(_existing)]
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_database)]
 SigningKeys = Annotated[SecretStr, AfterValidator(_long_enough)]
 ClusterFolder = Annotated[str, AfterValidator(_folder_on_cluster)]
+ProviderUrl = Annotated[str, AfterValidator(_provider_url)]
+RoleNames = Annotated[tuple[str, ...], BeforeValidator(_list), AfterValidator(_words_of_claims)]
 PublicUrl = Annotated[str, AfterValidator(_public_url)]
 Words = Annotated[tuple[str, ...], BeforeValidator(_list)]
 Origins = Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], BeforeValidator(_list)]

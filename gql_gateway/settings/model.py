@@ -10,7 +10,9 @@ from gql_gateway.settings.fields import (
     DatabaseUrl,
     ExistingFile,
     Origins,
+    ProviderUrl,
     PublicUrl,
+    RoleNames,
     SigningKeys,
     Words,
 )
@@ -107,6 +109,49 @@ class Store(Section):
 class Auth(Section):
     """Who may come in. API tokens made with `gql-gateway token create` always work."""
 
+    oidc_issuer: ProviderUrl | None = Field(
+        None,
+        description="Issuer of access tokens that are JWTs, exactly as they name it; its keys are found by OpenID "
+        "discovery.",
+    )
+    oidc_audience: str | None = Field(
+        None, min_length=1, description="What `aud` of such a token must name: this gateway. Needed with `oidc_issuer`."
+    )
+    oidc_leeway_seconds: int = Field(30, ge=0, le=300, description="How much the issuer's clock may differ from ours.")
+    userinfo_url: ProviderUrl | None = Field(
+        None, description="Address that tells whose an opaque access token is (the MarketPlace way)."
+    )
+    userinfo_seconds: float = Field(
+        60, ge=0, le=3600, description="How long its answer is believed; a token that is withdrawn works that long."
+    )
+    email_claim: str = Field("email", min_length=1, description="Claim with the e-mail address; `a.b`: b inside a.")
+    verified_claim: str = Field(
+        "email_verified", min_length=1, description="Claim that says that the address was verified."
+    )
+    trust_unverified_email: bool = Field(
+        default=False,
+        description="Whether to take addresses that are not said to be verified. Only for platforms on which nobody "
+        "can choose an address: who can is anybody here.",
+    )
+    name_claim: str = Field("name", min_length=1, description="Claim with the person's name.")
+    roles_claim: str = Field(
+        "roles", min_length=1, description="Claim with the person's roles, such as `realm_access.roles` of Keycloak."
+    )
+    admin_roles: RoleNames = Field((), description="Roles of which any makes an administrator; none by default.")
+    token_days: int = Field(
+        365, ge=1, le=36500, description="Longest life of API tokens that users make by `createToken`."
+    )
+    tokens_per_user: int = Field(50, ge=0, le=10_000, description="API tokens of one user that work at once.")
+    revocation_seconds: float = Field(
+        5, ge=0.1, le=600, description="How soon open streams end after their token was revoked."
+    )
+
+    @model_validator(mode="after")
+    def _issuer_with_audience(self) -> "Auth":
+        if (self.oidc_issuer is None) != (self.oidc_audience is None):
+            raise ValueError("`oidc_issuer` and `oidc_audience` need each other")
+        return self
+
 
 class Limits(Section):
     """How much one request or one user may ask for."""
@@ -118,6 +163,16 @@ class Limits(Section):
     active_jobs: int = Field(1000, ge=1, description="Launched jobs of one user that have not ended.")
     answer_seconds: float = Field(
         10, ge=0, le=300, description="How long `launch` and `cancel` wait for Slurm before they answer with what is."
+    )
+    requests_per_minute: int = Field(
+        12_000,
+        ge=1,
+        le=10_000_000,
+        description="Requests of one user in a minute, each operation on a WebSocket and each use of a signed URL "
+        "counted as one. Each gateway process counts for itself.",
+    )
+    subscriptions: int = Field(
+        200, ge=1, le=100_000, description="Subscriptions of one user at once. Each process counts for itself."
     )
     submit_rate: float = Field(50, gt=0, le=1000, description="Jobs handed to one cluster's Slurm in a second.")
     query_depth: int = Field(16, ge=15, le=100, description="Fields inside fields; tools' introspection needs 15.")

@@ -21,23 +21,28 @@ from gql_gateway.api.limits import QueryLimits
 from gql_gateway.api.schema import GatewaySchema
 from gql_gateway.cluster.cluster import Cluster
 from gql_gateway.cluster.config import ClusterConfig
+from gql_gateway.services.audit import Audit
 from gql_gateway.services.changes import Changes
 from gql_gateway.services.files import FileLimits, Files
 from gql_gateway.services.jobs import JobLimits, Jobs
+from gql_gateway.services.tokens import ApiTokens, TokenLimits
 from gql_gateway.services.users import Users
 from gql_gateway.settings import ClusterSettings, Settings
 from gql_gateway.store import keys
 from gql_gateway.store.database import Database
 from gql_gateway.watcher.run import Watcher, WatcherOptions
 from gql_gateway.watcher.verdict import Patience
-from gql_gateway.web.auth import ApiTokens, Authenticator
+from gql_gateway.web.claims import ClaimRules
+from gql_gateway.web.door import Door, DoorOptions
 from gql_gateway.web.endpoint import EndpointOptions, GraphQLEndpoint
 from gql_gateway.web.errors import HANDLERS
 from gql_gateway.web.files import FileRoutes
 from gql_gateway.web.health import Health
 from gql_gateway.web.metrics import Metrics
 from gql_gateway.web.middleware import Surroundings
+from gql_gateway.web.oidc import JwtRules
 from gql_gateway.web.pages import Pages
+from gql_gateway.web.platform import Platform
 from gql_gateway.web.signing import Signer, kept_key
 from gql_gateway.web.statuses import Statuses
 
@@ -54,11 +59,13 @@ class Gateway:
     database: Database
     clusters: Mapping[str, Cluster]
     watcher: Watcher
+    platform: Platform
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Start everything; a cluster that is away keeps nothing from starting."""
         async with AsyncExitStack() as stack:
+            stack.push_async_callback(self.platform.close)
             stack.push_async_callback(self.database.close)
             await self.database.check()
             await self.database.signal.start()
@@ -93,15 +100,17 @@ def create_app(settings: Settings, signing: tuple[str, ...]) -> ASGIApp:
     database = Database(settings.store.database)
     clusters = {each.name: Cluster(cluster_config(each), metrics.command) for each in settings.clusters}
     statuses = Statuses(database, tuple(clusters))
-    services, signer = _services(settings, database, clusters, statuses, signing)
+    platform, tokens = _platform(settings), _tokens(settings, database)
+    door = Door([tokens, *platform.sources], _door_options(settings))
+    services, signer = _services(settings, database, clusters, statuses, signing, tokens, door)
     options = _watcher_options(settings)
     watcher = Watcher(database, clusters, options)
     stale = timedelta(seconds=_STALE_LOOKS * options.status_seconds)
     health = Health(database, statuses, watcher, metrics, stale)
     files = FileRoutes(signer, services.jobs, services.files, settings.limits.upload_bytes)
     pages = Pages()
-    endpoint = _endpoint(settings, services, Authenticator([ApiTokens(database)]), pages)
-    gateway = Gateway(database, clusters, watcher)
+    endpoint = _endpoint(settings, services, door, pages)
+    gateway = Gateway(database, clusters, watcher, platform)
     app = Starlette(
         routes=[*pages.routes, *health.routes, *files.routes, *endpoint.routes],
         middleware=_cors(settings.server.allowed_origins),
@@ -135,6 +144,8 @@ def _services(
     clusters: Mapping[str, Cluster],
     statuses: Statuses,
     signing: tuple[str, ...],
+    tokens: ApiTokens,
+    door: Door,
 ) -> tuple[Services, Signer]:
     limits = settings.limits
     users = Users(database, clusters)
@@ -147,20 +158,52 @@ def _services(
         changes=Changes(database, users, jobs),
         clusters=statuses,
         sign_download=lambda job, path, identity: signer.download_url(job.id, path, identity),
+        tokens=tokens,
+        audit=Audit(database),
+        subscription=door.allowance.subscription,
     )
     return services, signer
 
 
-def _endpoint(settings: Settings, services: Services, authenticator: Authenticator, pages: Pages) -> GraphQLEndpoint:
+def _endpoint(settings: Settings, services: Services, door: Door, pages: Pages) -> GraphQLEndpoint:
     limits, server = settings.limits, settings.server
     weights = QueryLimits(limits.query_depth, limits.query_aliases, limits.query_tokens, limits.query_cost)
     return GraphQLEndpoint(
         GatewaySchema(weights, introspection=server.introspection),
         services,
-        authenticator.authenticate,
+        door,
         pages.graphiql if server.graphiql else None,
         EndpointOptions(request_bytes=limits.request_bytes, allowed_origins=server.allowed_origins),
     )
+
+
+def _tokens(settings: Settings, database: Database) -> ApiTokens:
+    auth = settings.auth
+    return ApiTokens(database, TokenLimits(timedelta(days=auth.token_days), auth.tokens_per_user))
+
+
+def _platform(settings: Settings) -> Platform:
+    auth = settings.auth
+    return Platform(
+        jwt=JwtRules(auth.oidc_issuer, auth.oidc_audience, timedelta(seconds=auth.oidc_leeway_seconds))
+        if auth.oidc_issuer and auth.oidc_audience
+        else None,
+        userinfo_url=auth.userinfo_url,
+        userinfo_seconds=auth.userinfo_seconds,
+        claims=ClaimRules(
+            email=auth.email_claim,
+            verified=auth.verified_claim,
+            name=auth.name_claim,
+            roles=auth.roles_claim,
+            admin_roles=auth.admin_roles,
+            trust_unverified=auth.trust_unverified_email,
+        ),
+    )
+
+
+def _door_options(settings: Settings) -> DoorOptions:
+    limits = settings.limits
+    return DoorOptions(settings.auth.revocation_seconds, limits.requests_per_minute, limits.subscriptions)
 
 
 def _cors(origins: tuple[str, ...]) -> list[Middleware]:

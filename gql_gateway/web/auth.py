@@ -25,7 +25,7 @@ class TokenSource(Protocol):
         """Those of these tokens, each with whose it is, that are of this kind and stopped working; with the reasons.
 
         Raises:
-            Unavailable: who could say does not answer.
+            Unavailable: who could say does not answer; then they all work on.
         """
 
 
@@ -49,17 +49,6 @@ class Authenticator:
             if identity := await source.identify(token):
                 return identity
         raise Unauthenticated(UNKNOWN)
-
-    async def ended(self, held: Mapping[str, Identity]) -> dict[str, str]:
-        """Those of these tokens, each with whose it is, that stopped working; with the reasons.
-
-        Raises:
-            Unavailable: who could say does not answer.
-        """
-        reasons: dict[str, str] = {}
-        for source in self._sources:
-            reasons.update(await source.ended(held))
-        return reasons
 
 
 def bearer(authorization: str) -> str:

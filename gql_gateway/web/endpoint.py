@@ -7,7 +7,7 @@ request.) Multipart bodies are streamed (web/uploads.py) where Strawberry has St
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
@@ -32,14 +32,13 @@ from strawberry.types.unset import UNSET, UnsetType
 from gql_gateway.api.context import Context, Services
 from gql_gateway.api.errors import present
 from gql_gateway.api.schema import GatewaySchema
-from gql_gateway.core.errors import BadRequest, Fault
+from gql_gateway.core.errors import BadRequest, Fault, RateExceeded, Unauthenticated, Unavailable
 from gql_gateway.core.identity import Identity
 from gql_gateway.web import negotiation
+from gql_gateway.web.door import Door
 from gql_gateway.web.requests import PostedRequest, is_multipart, operation_of, read_body
 from gql_gateway.web.sockets import Socket, SocketHandler
 from gql_gateway.web.streams import while_valid
-
-Authenticate = Callable[[str | None], Awaitable[Identity | None]]
 
 _STREAM_OR_NOT = (
     "A subscription is answered over WebSocket (graphql-transport-ws), or with `Accept: text/event-stream`."
@@ -72,7 +71,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         self,
         schema: GatewaySchema,
         services: Services,
-        authenticate: Authenticate,
+        door: Door,
         explorer: Callable[[], Response] | None = None,
         options: EndpointOptions | None = None,
     ) -> None:
@@ -86,7 +85,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             allowed_origins=options.allowed_origins,
         )
         self._services = services
-        self._authenticate = authenticate
+        self.door = door
         self._explorer = explorer
         # The endpoint limits what it reads by itself: a file's size is limited where it is written.
         self.routes = (
@@ -117,11 +116,18 @@ class GraphQLEndpoint(GraphQL[Context, None]):
     # -- who asks -----------------------------------------------------------------------------------------------
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Context:  # noqa: ARG002
-        """Who asks over HTTP; a WebSocket says so later."""
+        """Who asks over HTTP; a WebSocket says so later.
+
+        Raises:
+            Unauthenticated, Unavailable: it cannot be told.
+            RateExceeded: who asks did so too often.
+        """
         context = Context(self._services, _request_id(request))
         if isinstance(request, Request):
-            context.identity = await self._authenticate(request.headers.get("authorization"))
-            _note(context.identity)
+            await self.door.enter(context, request.headers.get("authorization"))
+            if context.identity:
+                _note(context.identity)
+                await self.door.allowance.request(context.identity.email)
         return context
 
     async def on_ws_connect(self, context: Context) -> UnsetType:
@@ -129,13 +135,16 @@ class GraphQLEndpoint(GraphQL[Context, None]):
 
         Raises:
             ConnectionRejectionError: without a valid one.
+            Unavailable: nobody could tell.
         """
         given = {name.lower(): value for name, value in context.connection_params.items()}.get("authorization")
         try:
             async with asyncio.timeout(self._options.hello_seconds):
-                context.identity = await self._authenticate(given if isinstance(given, str) else None)
-        except (Fault, TimeoutError) as error:
+                await self.door.enter(context, given if isinstance(given, str) else None)
+        except Unauthenticated as error:
             raise ConnectionRejectionError from error
+        except TimeoutError:
+            raise Unavailable("Nobody could say in time whose token this is.") from None
         if context.identity is None:
             raise ConnectionRejectionError
         _note(context.identity)
@@ -207,7 +216,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             request, request_adapter, request_data, context, root_value, sub_response
         )
         if not isinstance(result, ExecutionResult):
-            return while_valid(result, context)
+            return while_valid(result, context, self.door.vigil)
         strict = sub_response.media_type == negotiation.RESPONSE or is_multipart(request)
         sub_response.status_code = negotiation.status(result, strict=strict)
         return result
@@ -236,6 +245,8 @@ def _error(request: Request, fault: Fault, status: int) -> Response:
     response = _document(content, status, negotiation.answer_type(accept))
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
         response.headers["Allow"] = "GET, POST"
+    if isinstance(fault, RateExceeded):
+        response.headers["Retry-After"] = str(fault.retry_after)
     return response
 
 

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ExceptionHandler
 
-from gql_gateway.core.errors import ErrorCode, Fault, Refused
+from gql_gateway.core.errors import ErrorCode, Fault, RateExceeded, Refused
 
 log = structlog.get_logger()
 
@@ -49,7 +49,10 @@ def _refused(request: Request, error: Exception) -> Response:
 
 def _fault(request: Request, error: Exception) -> Response:
     assert isinstance(error, Fault)  # noqa: S101 - Starlette hands over what HANDLERS says
-    return _answer(request, error.status, error.code, str(error), error.detail)
+    answer = _answer(request, error.status, error.code, str(error), error.detail)
+    if isinstance(error, RateExceeded):
+        answer.headers["Retry-After"] = str(error.retry_after)
+    return answer
 
 
 def _http(request: Request, error: Exception) -> Response:

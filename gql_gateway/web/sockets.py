@@ -4,18 +4,21 @@ Differences to Strawberry's handler (0.341.2), each with its reason:
 - Any JSON is taken for a message there: a list or a number raises TypeError and closes with 1006. Here every part of a
   message is checked first, and closed with 4400 in words. (Upstream: check the shape in `handle_message`.)
 - A syntax error closes the whole socket there; here it ends its operation, as validation errors do there too.
-- Nothing closes a socket there when the token that opened it expires.
+- Nothing closes a socket there when the token that opened it expires or is revoked.
+- A provider that does not answer looks like a refusal there, which clients take for final.
 """
 
 import asyncio
-from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 from graphql import GraphQLError
 from starlette.websockets import WebSocketState
 from strawberry.asgi import ASGIWebSocketAdapter
 from strawberry.http.exceptions import WebSocketDisconnected
-from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler
+from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import (
+    BaseGraphQLTransportWSHandler,
+    Operation,
+)
 from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
     ConnectionInitMessage,
     Message,
@@ -24,10 +27,13 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
 
 from gql_gateway.api.context import Context
 from gql_gateway.api.errors import present
-from gql_gateway.core.errors import LimitExceeded
+from gql_gateway.core.errors import LimitExceeded, RateExceeded, Unavailable
+from gql_gateway.core.identity import Identity
+from gql_gateway.web.door import Door
 
 FORBIDDEN = 4403
 INVALID = 4400
+TRY_AGAIN = 1013
 _REASON_BYTES = 123
 """What a close frame has room for (RFC 6455, 5.5)."""
 
@@ -51,10 +57,21 @@ class Socket(ASGIWebSocketAdapter):
             await self.ws.close(code, reason.encode()[:_REASON_BYTES].decode(errors="ignore"))
 
 
+class Guarded(Protocol):
+    """An endpoint behind a door."""
+
+    door: Door
+
+
 class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
     """One connection."""
 
-    _expiry: asyncio.Task[None] | None = None
+    _guard: asyncio.Task[None] | None = None
+
+    @property
+    def _door(self) -> Door:
+        endpoint: Guarded = self.view  # type: ignore[assignment]  # the endpoint's, which makes these handlers
+        return endpoint.door
 
     async def handle_message(self, message: Message) -> None:
         """Take one message, or close with what is wrong with it."""
@@ -65,10 +82,14 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
 
     async def handle_connection_init(self, message: ConnectionInitMessage) -> None:
         """Let the caller in, for as long as the token is good."""
-        await super().handle_connection_init({**message, "payload": message.get("payload") or {}})
-        identity = self.context.identity
-        if self.connection_acknowledged and identity and identity.expires_at and not self._expiry:
-            self._expiry = asyncio.create_task(self._close_at(identity.expires_at))
+        try:
+            await super().handle_connection_init({**message, "payload": message.get("payload") or {}})
+        except Unavailable as fault:
+            await self.websocket.close(TRY_AGAIN, str(fault))
+            return
+        identity, token = self.context.identity, self.context.token
+        if self.connection_acknowledged and identity and token and not self._guard:
+            self._guard = asyncio.create_task(self._close_with(token, identity))
 
     async def handle_subscribe(self, message: SubscribeMessage) -> None:
         """Begin an operation, unless there are too many."""
@@ -80,6 +101,16 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
         else:
             await super().handle_subscribe(message)
 
+    async def run_operation(self, operation: Operation[Context, None]) -> None:
+        """Run an operation, unless its caller asks too often."""
+        try:
+            await self._door.allowance.request(self.context.caller.email)
+        except RateExceeded as cause:
+            error = present(GraphQLError(str(cause), original_error=cause), self.context.request_id)
+            await operation.send_initial_errors([error])
+        else:
+            await super().run_operation(operation)
+
     async def handle_task_exception(self, error: Exception) -> None:
         """Log what broke an operation off, but for a client that left."""
         if not isinstance(error, WebSocketDisconnected):
@@ -87,13 +118,14 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
 
     async def shutdown(self) -> None:
         """End everything that runs on this connection."""
-        if self._expiry:
-            self._expiry.cancel()
+        if self._guard:
+            self._guard.cancel()
         await super().shutdown()
 
-    async def _close_at(self, moment: datetime) -> None:
-        await asyncio.sleep((moment - datetime.now(UTC)).total_seconds())
-        await self.websocket.close(FORBIDDEN, "The token has expired.")
+    async def _close_with(self, token: str, identity: Identity) -> None:
+        """Close the connection when the token that opened it stops working."""
+        with self._door.vigil.watch(token, identity) as over:
+            await self.websocket.close(FORBIDDEN, await over)
 
     @staticmethod
     def _get_pre_execution_close_reason(_error: GraphQLError) -> str | None:

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from datetime import UTC, datetime
 from typing import Any
 
 from graphql import GraphQLError
@@ -12,22 +11,47 @@ from strawberry.types import ExecutionResult
 from gql_gateway.api.context import Context
 from gql_gateway.api.errors import present
 from gql_gateway.core.errors import Unauthenticated
+from gql_gateway.web.vigil import Over, Vigil
 
 
-async def while_valid(results: AsyncGenerator[Any, None], context: Context) -> AsyncGenerator[Any, None]:
-    """Pass results on until there are no more or the token expires, which is told as the last one."""
-    expires_at = context.caller.expires_at if context.identity else None
+async def while_valid(results: AsyncGenerator[Any, None], context: Context, vigil: Vigil) -> AsyncGenerator[Any, None]:
+    """Pass results on until there are no more or the token stops working, which is told as the last one."""
     async with aclosing(results):
-        while True:
-            left = None if expires_at is None else (expires_at - datetime.now(UTC)).total_seconds()
-            try:
-                async with asyncio.timeout(left):
-                    result = await anext(results)
-            except StopAsyncIteration:
-                return
-            except TimeoutError:
-                cause = Unauthenticated("The token has expired.")
-                error = present(GraphQLError(str(cause), original_error=cause), context.request_id)
-                yield ExecutionResult(data=None, errors=[error])
-                return
-            yield result
+        if context.identity is None or context.token is None:
+            async for result in results:
+                yield result
+            return
+        with vigil.watch(context.token, context.identity) as over:
+            while True:
+                try:
+                    result = await _next(results, over)
+                except StopAsyncIteration:
+                    return
+                except TimeoutError:
+                    yield _last(over.result(), context)
+                    return
+                yield result
+
+
+async def _next(results: AsyncGenerator[Any, None], over: Over) -> Any:
+    """The next result.
+
+    Raises:
+        TimeoutError: the token stopped working first.
+    """
+    async with asyncio.timeout(None) as bound:
+
+        def _now(_: Over) -> None:
+            bound.reschedule(asyncio.get_running_loop().time())
+
+        over.add_done_callback(_now)
+        try:
+            return await anext(results)
+        finally:
+            over.remove_done_callback(_now)
+
+
+def _last(reason: str, context: Context) -> ExecutionResult:
+    cause = Unauthenticated(reason)
+    error = present(GraphQLError(str(cause), original_error=cause), context.request_id)
+    return ExecutionResult(data=None, errors=[error])

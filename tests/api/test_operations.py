@@ -1,5 +1,6 @@
 """Operations as the schema runs them: who may ask, what comes of errors, and what is remembered."""
 
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -31,7 +32,7 @@ class Clusters:
 
 
 def context(identity: Identity | None = ADA, users: Any = None) -> Context:
-    services: Any = Services(users, None, None, None, Clusters(), None)  # type: ignore[arg-type]
+    services: Any = Services(users, None, None, None, Clusters(), None, None, None, nullcontext)  # type: ignore[arg-type]
     return Context(services, "req-1", identity)
 
 

@@ -19,13 +19,15 @@ from gql_gateway.cluster.files import FileEntry, FileKind
 from gql_gateway.core.identity import Identity, Role
 from gql_gateway.core.paths import parse_writable
 from gql_gateway.core.spec import check_spec
+from gql_gateway.services.audit import Audit
 from gql_gateway.services.changes import Changes
 from gql_gateway.services.files import Files
 from gql_gateway.services.jobs import Jobs
 from gql_gateway.services.users import Users
 from gql_gateway.store.database import Database
 from gql_gateway.store.tables import User
-from gql_gateway.web.auth import ApiTokens, Authenticator
+from gql_gateway.web.auth import ApiTokens
+from gql_gateway.web.door import Door, DoorOptions
 from gql_gateway.web.endpoint import EndpointOptions, GraphQLEndpoint
 from gql_gateway.web.errors import HANDLERS
 from gql_gateway.web.metrics import Metrics
@@ -36,6 +38,7 @@ from tests.web.serving import served
 
 ADA = "ada@example.org"
 SPEC = check_spec({"name": "water", "image": "docker://busybox"}).model_dump(mode="json")
+DOOR = DoorOptions(revocation_seconds=0.1, requests_per_minute=100_000, subscriptions=20)
 OPTIONS = EndpointOptions(request_bytes=10_000, hello_seconds=0.5, operations_per_socket=5)
 
 
@@ -94,7 +97,9 @@ class Running:
 
 
 @asynccontextmanager
-async def running(store: Path, options: EndpointOptions = OPTIONS) -> AsyncIterator[Running]:
+async def running(
+    store: Path, options: EndpointOptions = OPTIONS, door_options: DoorOptions = DOOR
+) -> AsyncIterator[Running]:
     """Serve an endpoint on a migrated store."""
     database = Database(f"sqlite+aiosqlite:///{store}")
     await database.signal.start()
@@ -104,12 +109,19 @@ async def running(store: Path, options: EndpointOptions = OPTIONS) -> AsyncItera
         jobs = Jobs(database, clusters, users)
         shelf = Shelf(database, clusters, jobs)
         tokens = ApiTokens(database)
+        door = Door([tokens], door_options)
         services = Services(
-            users, jobs, shelf, Changes(database, users, jobs), Statuses(database, ("local",)), lambda *_: "http://x"
+            users,
+            jobs,
+            shelf,
+            Changes(database, users, jobs),
+            Statuses(database, ("local",)),
+            lambda *_: "http://x",
+            tokens,
+            Audit(database),
+            door.allowance.subscription,
         )
-        endpoint = GraphQLEndpoint(
-            GatewaySchema(), services, Authenticator([tokens]).authenticate, lambda: HTMLResponse("explorer"), options
-        )
+        endpoint = GraphQLEndpoint(GatewaySchema(), services, door, lambda: HTMLResponse("explorer"), options)
         app = Starlette(routes=endpoint.routes, exception_handlers=HANDLERS, max_body_size=4096)
         ada = await a_user(database, ADA)
         _, token = await tokens.create(ADA, "Ada", Role.USER, None)

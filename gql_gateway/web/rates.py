@@ -1,0 +1,53 @@
+"""How much one user may ask for: requests in a minute, subscriptions at once. Each process counts for itself."""
+
+import math
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from limits import RateLimitItemPerMinute
+from limits.aio.storage import MemoryStorage
+from limits.aio.strategies import SlidingWindowCounterRateLimiter
+
+from gql_gateway.core.errors import LimitExceeded, RateExceeded
+
+
+class Allowance:
+    """Counts what each user asks for, whichever token they come with."""
+
+    def __init__(self, requests_per_minute: int, subscriptions: int) -> None:
+        self._rate = RateLimitItemPerMinute(requests_per_minute)
+        self._subscriptions = subscriptions
+        self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
+        self._open: Counter[str] = Counter()
+
+    async def request(self, email: str) -> None:
+        """Count one request of a user's.
+
+        Raises:
+            RateExceeded: too many in the last minute; with the seconds after which there is room again.
+        """
+        if await self._limiter.hit(self._rate, email):
+            return
+        window = await self._limiter.get_window_stats(self._rate, email)
+        wait = max(1, math.ceil(window.reset_time - time.time()))
+        words = f"You made {self._rate.amount} requests in the last minute, which is the limit: wait {wait} s."
+        raise RateExceeded(words, retry_after=wait)
+
+    @contextmanager
+    def subscription(self, email: str) -> Iterator[None]:
+        """Count one subscription of a user's for as long as it is open.
+
+        Raises:
+            LimitExceeded: too many are open.
+        """
+        if self._open[email] >= self._subscriptions:
+            raise LimitExceeded(f"You have {self._subscriptions} subscriptions open, which is the limit: close one.")
+        self._open[email] += 1
+        try:
+            yield
+        finally:
+            self._open[email] -= 1
+            if not self._open[email]:
+                del self._open[email]
