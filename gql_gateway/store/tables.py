@@ -128,6 +128,16 @@ class JobInput(Table, table=True):
     uploaded_at: datetime
 
 
+class Upload(Table, table=True):
+    """An upload that was begun, so that what is left of it is found when its time is over."""
+
+    __tablename__ = "uploads"
+
+    id: str = Field(default_factory=new_id, primary_key=True, max_length=32)
+    job_id: str = Field(foreign_key="jobs.id", ondelete="CASCADE", index=True, max_length=32)
+    expires_at: datetime = Field(index=True)
+
+
 class ApiToken(Table, table=True):
     """A token of the gateway's own; only its hash is known."""
 
