@@ -3,6 +3,7 @@
 import os
 import statistics
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 
 def medians(runs: int, *measures: Callable[[], float]) -> list[float]:
@@ -21,19 +22,16 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
 
 def memory_mib(pid: int, key: str = "VmRSS") -> float:
     """Memory of a process now, or with `VmHWM` at its highest since `forget_peak`."""
-    with open(f"/proc/{pid}/status") as status:
-        line = next(line for line in status if line.startswith(f"{key}:"))
-    return int(line.split()[1]) / 1024
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith(f"{key}:")).split()[1]) / 1024
 
 
 def forget_peak(pid: int) -> None:
     """Have the kernel count the highest memory anew."""
-    with open(f"/proc/{pid}/clear_refs", "w") as peaks:
-        peaks.write("5")
+    Path(f"/proc/{pid}/clear_refs").write_text("5")
 
 
 def processor_seconds(pid: int) -> float:
     """Time that a process spent on processors, its own and the kernel's for it."""
-    with open(f"/proc/{pid}/stat") as stat:
-        fields = stat.read().rpartition(")")[2].split()
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -53,6 +53,7 @@ class Link:
         answer = httpx.post(
             f"{self.gateway.url}/graphql", json={"query": query, "variables": variables}, headers=headers, timeout=60
         ).json()
+        assert "errors" not in answer, answer
         return answer["data"]
 
     def make_job(self) -> None:
@@ -148,13 +149,16 @@ def main() -> None:
     parser.add_argument("--mib", type=int, default=256, help="size of the file")
     parser.add_argument("--runs", type=int, default=3)
     arguments = parser.parse_args()
-    with SlurmSite(SiteOptions()) as site, TemporaryDirectory() as folder:
-        with GatewayProcess(site, Path(folder)) as gateway:
-            link = Link(site, gateway, gateway.token("transfer@example.org"), Path(folder))
-            run("dd", "if=/dev/urandom", f"of={link.payload}", "bs=1M", f"count={arguments.mib}", "status=none")
-            link.make_job()
-            rows = compare(link, arguments.runs)
-            slow = slow_reader(link, 10)
+    with (
+        SlurmSite(SiteOptions()) as site,
+        TemporaryDirectory() as folder,
+        GatewayProcess(site, Path(folder)) as gateway,
+    ):
+        link = Link(site, gateway, gateway.token("transfer@example.org"), Path(folder))
+        run("dd", "if=/dev/urandom", f"of={link.payload}", "bs=1M", f"count={arguments.mib}", "status=none")
+        link.make_job()
+        rows = compare(link, arguments.runs)
+        slow = slow_reader(link, 10)
     table(["of one file", "scp MiB/s", "gateway MiB/s", "ratio", "memory grown MiB", "processor s/GiB"], rows)
     print(f"\nA reader at {SLOW_MIB_PER_SECOND} MiB/s for 10 s: the gateway grew by {slow:.0f} MiB.")
 
