@@ -204,15 +204,16 @@ class _Row:
 
 
 def _observation(row: _Row, source: Source, at: datetime) -> Observation | None:
-    """None for a job that is not ours, and for a state we have no word for, which tells nothing."""
-    state = words.job_state(row.native)
+    """None for a job that is not ours."""
+    known = words.job_state(row.native)
+    state = known or JobState.QUEUED
     # The database compares without regard to case or trailing spaces, so the name is compared here once more.
-    if not (row.number.isdecimal() and _TOKEN.fullmatch(row.name) and state):
+    if not (row.number.isdecimal() and _TOKEN.fullmatch(row.name)):
         return None
     code, killed_by = row.exit_and_signal
     exit_code, killed = words.exit_status(state, code, killed_by)
     start, end = _time(row.start), _time(row.end)
-    waits = state is JobState.QUEUED
+    waits = known is JobState.QUEUED
     # squeue shows a job that was cancelled while it waited as started at that moment (24.11).
     ran = not waits and not (state is JobState.CANCELLED and start == end)
     end_reason = words.reason_for_end(row.native, code, killed_by, row.owner)
@@ -230,6 +231,7 @@ def _observation(row: _Row, source: Source, at: datetime) -> Observation | None:
         started_at=start if ran else None,
         ended_at=end if state in FINAL else None,  # of a running job, squeue's end is the limit
         expected_start_at=start if waits else None,
+        known=known is not None,
     )
 
 

@@ -80,3 +80,5 @@ class Observation:
     started_at: datetime | None = None
     ended_at: datetime | None = None
     expected_start_at: datetime | None = None
+    known: bool = True
+    """False: Slurm's word for the state has no meaning here, so all that is told is that the job is listed."""

@@ -193,7 +193,7 @@ class Observer:
     def _weigh(self, job: Job, accounts: Accounts, record: EndRecord | None, now: datetime) -> Observation | None:
         seen = verdict.chosen(job, accounts.seen, record)
         if seen and seen.state in FINAL:
-            return seen
+            return verdict.with_record(seen, record)
         gone = self._gone.heard_nothing(job.id)
         # The end record knows less than Slurm (not that a signal was a time limit): a late account is waited for.
         if record and (not accounts.kept or gone >= self._patience.record_after):

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from gql_gateway.cluster import slurm_words
 from gql_gateway.cluster.cluster import EndRecord
 from gql_gateway.core.ids import slurm_name
-from gql_gateway.core.states import FINAL, JobState, Observation, Source
+from gql_gateway.core.states import FINAL, IN_SLURM, JobState, Observation, Source
 from gql_gateway.store.tables import Job
 
 SIGNAL_BASE = 128
@@ -34,9 +35,10 @@ class Patience:
 
 
 def matching(job: Job, observations: Sequence[Observation]) -> list[Observation]:
-    """What was said of this job's token, oldest submission first."""
+    """What was said of this job's token, oldest submission first. A word that nobody here knows changes nothing."""
     token = slurm_name(job.id)
-    mine = [observation for observation in observations if observation.token == token]
+    as_it_was = job.state if job.state in IN_SLURM else JobState.QUEUED
+    mine = [one if one.known else replace(one, state=as_it_was) for one in observations if one.token == token]
     return sorted(mine, key=lambda one: (one.submitted_at is None, one.submitted_at, int(one.slurm_job_id)))
 
 
@@ -97,6 +99,18 @@ def from_end_record(job: Job, record: EndRecord, now: datetime) -> Observation:
         started_at=record.started_at,
         ended_at=record.ended_at,
     )
+
+
+def with_record(seen: Observation, record: EndRecord | None) -> Observation:
+    """What accounting says of a failure, with the exit code that run.sh itself saw.
+
+    sacct cuts codes from 128 on: 137 is shown as `9:0`, 128 as `0:0` (22.05 and 24.11).
+    """
+    mine = record is not None and record.slurm_job_id == seen.slurm_job_id
+    if not (mine and record and record.exit_code >= SIGNAL_BASE and seen.state is JobState.FAILED):
+        return seen
+    reason = slurm_words.reason_for_end("FAILED", record.exit_code, 0, "")
+    return replace(seen, exit_code=record.exit_code, signal=None, reason=reason)
 
 
 def _ended_by(status: int) -> str:

@@ -131,8 +131,9 @@ def test_an_empty_queue_is_one() -> None:
     assert slurm.read_queue(said(""), NOW) == []
 
 
-def test_a_state_without_a_meaning_tells_nothing() -> None:
-    assert slurm.read_queue(said(printed(1, "LEVITATING", OURS.encode()).decode()), NOW) == []
+def test_a_state_without_a_meaning_tells_only_that_the_job_is_listed() -> None:
+    (seen,) = slurm.read_queue(said(printed(1, "LEVITATING", OURS.encode()).decode()), NOW)
+    assert (seen.known, seen.native_state, seen.reason, seen.ended_at) == (False, "LEVITATING", None, None)
 
 
 # --- sacct ----------------------------------------------------------------------------------------------------------

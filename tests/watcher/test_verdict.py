@@ -1,5 +1,6 @@
 """The rules of "never wrong", each as one property over everything that witnesses may say."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
@@ -7,7 +8,7 @@ from hypothesis import strategies as st
 
 from gql_gateway.cluster.cluster import EndRecord
 from gql_gateway.core.ids import slurm_name
-from gql_gateway.core.states import FINAL, JobState, Observation, Source
+from gql_gateway.core.states import FINAL, IN_SLURM, JobState, Observation, Source
 from gql_gateway.store.tables import Job
 from gql_gateway.watcher import verdict
 
@@ -122,3 +123,21 @@ def test_a_signal_at_the_time_limit_is_the_time_limit() -> None:
 
 def test_no_observation_is_no_verdict() -> None:
     assert verdict.chosen(Job(id=MINE), []) is None
+
+
+@given(jobs, said)
+def test_a_word_that_nobody_here_knows_changes_nothing(job: Job, said: list[Observation]) -> None:
+    unknown = [replace(one, known=False, state=JobState.QUEUED) for one in said]
+    seen = verdict.chosen(job, unknown)
+    assert seen is None or seen.state is (job.state if job.state in IN_SLURM else JobState.QUEUED)
+
+
+def test_the_exit_code_that_sacct_cut_is_the_one_of_the_end_record() -> None:
+    job = Job(id="0" * 32, state=JobState.RUNNING)
+    seen = Observation(slurm_name(job.id), "7", JobState.FAILED, "FAILED", Source.SACCT, NOW, signal=9)
+    record = EndRecord("7", 137, NOW)
+    told = verdict.with_record(seen, record)
+    assert (told.exit_code, told.signal) == (137, None)
+    assert "137" in (told.reason or "")
+    assert verdict.with_record(seen, EndRecord("8", 137, NOW)) == seen
+    assert verdict.with_record(replace(seen, state=JobState.CANCELLED), record).exit_code is None
