@@ -28,6 +28,7 @@ from strawberry.types import ExecutionContext
 
 from gql_gateway.api import doors
 from gql_gateway.api.limits import QueryLimits, Scale
+from gql_gateway.api.repeats import excess
 from gql_gateway.core.errors import Unauthenticated
 from gql_gateway.core.identity import Identity
 
@@ -89,7 +90,7 @@ class Documents:
     def _prepare(self, text: str) -> Prepared:
         document = parse(text, max_tokens=self.limits.tokens)
         scale = Scale(document)
-        errors = scale.weigh().excess(self.limits) or self._validate(document)
+        errors = scale.weigh().excess(self.limits) or excess(document, self.limits.repeats) or self._validate(document)
         return Prepared(document, tuple(errors), scale.uses_variables)
 
     def _validate(self, document: DocumentNode) -> list[GraphQLError]:

@@ -1,7 +1,7 @@
 """How heavy a query is."""
 
 import pytest
-from graphql import parse
+from graphql import get_introspection_query, parse
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -87,3 +87,42 @@ def test_variables_are_weighed_each_time() -> None:
 
 def documents_with(limits: QueryLimits) -> Documents:
     return GatewaySchema(limits).documents
+
+
+REPEATED = {
+    "fields": "{" + "heartbeat { ok } " * 700 + "}",
+    "arguments": "{" + 'node(id: "a") { id } ' * 300 + "}",
+    "inline fragments": "{" + "... on Query { me { id } } " * 300 + "}",
+    "fragments": "{" + "".join(f"...F{n} " for n in range(200)) + "}"
+    + "".join(f"fragment F{n} on Query {{ me {{ id name }} }}" for n in range(200)),
+    "one fragment": "{" + "...F " * 1000 + "} fragment F on Query { me { id } }",
+    "unused fragments": "{ me { id } } fragment F on User {" + "id " * 1500 + "}",
+    "deep": "{" + "me { jobs(first: 1) { nodes { owner { id } } } } " * 200 + "}",
+    "fragments in a ring": "{ me { ...A } } fragment A on User { jobs { nodes { owner { ...A } } } }",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", REPEATED)
+def test_what_would_be_compared_with_itself_over_and_over_is_refused(kind: str) -> None:
+    (error,) = GatewaySchema().documents.prepare(REPEATED[kind]).errors
+
+    assert error.message.endswith("at most 20000 such pairs are allowed.")
+    assert error.extensions == {"code": "LIMIT_EXCEEDED"}
+
+
+def test_a_document_as_tools_write_it_repeats_little() -> None:
+    fragments = "".join(f"fragment F{n} on Job {{ id name state cluster {{ id name }} }} " for n in range(20))
+    spreads = " ".join(f"...F{n}" for n in range(20))
+    text = f'{{ jobs(first: 1) {{ nodes {{ {spreads} }} }} job(id: "x") {{ {spreads} }} }} {fragments}'
+
+    assert GatewaySchema().documents.prepare(text).errors == ()
+
+
+def test_introspection_is_weighed_by_what_it_gives() -> None:
+    documents = GatewaySchema().documents
+
+    assert documents.prepare(get_introspection_query()).errors == ()
+    many = " ".join(
+        f"a{n}: __schema {{ types {{ fields {{ type {{ fields {{ type {{ name }} }} }} }} }} }}" for n in range(40)
+    )
+    assert "asks for up to" in documents.prepare(f"{{ {many} }}").errors[0].message
