@@ -131,7 +131,7 @@ class ClusterWatch:
     # -- polling ------------------------------------------------------------------------------------------------
 
     async def _poll(self) -> None:
-        failures = 0
+        failures, last_took = 0, 0.0
         while True:
             self._look.clear()
             self._back.clear()
@@ -145,7 +145,9 @@ class ClusterWatch:
                 self._probe.set()
                 log.warning("poll failed", cluster=self._cluster.name, error=str(refused), failures=failures)
             took = asyncio.get_running_loop().time() - started
-            await self._rest(took, failures)
+            # One slow answer (a controller that was just started) is no load yet; two are.
+            await self._rest(min(took, last_took), failures)
+            last_took = took
 
     async def _rest(self, took: float, failures: int) -> None:
         base = max(self._cluster.config.poll_seconds, LOAD * took)

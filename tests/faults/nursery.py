@@ -4,6 +4,7 @@
 forked here is a process like any other: SIGKILL takes all it has, and it opened its files and connections itself.
 """
 
+import ctypes
 import json
 import os
 import select
@@ -15,6 +16,8 @@ from pathlib import Path
 from typing import Self
 
 from tests.faults.child import serve
+
+PR_SET_PDEATHSIG = 1
 
 
 class Fork:
@@ -74,6 +77,7 @@ def tend() -> None:
 
 
 def _become_gateway(request: dict) -> None:
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # outlives neither the nursery nor the tests
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     output = os.open(request["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     nothing = os.open(os.devnull, os.O_RDONLY)

@@ -57,7 +57,8 @@ def test_while_nothing_comes_through_nothing_changes_and_the_evidence_says_since
     seen = ada.job(job["id"], "observedAt source")
     late = ada.refused("createJob", "CreateJobInput", "job { id }", name="x", image=frail.image, command="true")
     assert late["retryable"]
-    until(lambda: frail.run(["squeue", "-h", "-t", "R"]).stdout == "", "the job ended on the cluster")
+    number = job["slurmJobId"]
+    until(lambda: frail.run(["squeue", "-h", "-t", "R", "-j", number]).stdout == "", "the job ended on the cluster")
     now = ada.job(job["id"], "observedAt source")
     assert (now["state"], now["observedAt"]) == ("RUNNING", seen["observedAt"]), "what was last known stays"
     wire.deliver()
