@@ -7,10 +7,12 @@ import strawberry
 from strawberry.types.enum import StrawberryEnumDefinition
 
 from gql_gateway.cluster.files import FileKind
+from gql_gateway.core.audit import AuditAction
 from gql_gateway.core.errors import ErrorCode
+from gql_gateway.core.identity import Role
 from gql_gateway.core.states import JobState, Source
 
-__all__ = ["ErrorCode", "FileKind", "JobState", "Source"]
+__all__ = ["AuditAction", "ErrorCode", "FileKind", "JobState", "Role", "Source"]
 
 
 def _describe(enum: type[Enum], name: str, description: str, members: Mapping[Enum, str]) -> None:
@@ -66,6 +68,35 @@ _describe(
         FileKind.DIRECTORY: "A folder.",
         FileKind.SYMLINK: "A symbolic link. It is shown and can be deleted, and never followed.",
         FileKind.OTHER: "A pipe, socket or device. It is shown and can be deleted, and never opened.",
+    },
+)
+
+_describe(
+    Role,
+    "Role",
+    "What a caller may do.",
+    {
+        Role.USER: "Their own things.",
+        Role.ADMIN: "Also see and cancel everybody's jobs, and read the audit log.",
+    },
+)
+
+_describe(
+    AuditAction,
+    "AuditAction",
+    "An act that the audit log keeps, named like the operation that does it.",
+    {
+        AuditAction.CREATE_JOB: "A job was created.",
+        AuditAction.CLONE_JOB: "A job was created like another one, whose id is in `detail`.",
+        AuditAction.LAUNCH: "A job's launch was asked for.",
+        AuditAction.CANCEL: "A job's cancellation was asked for.",
+        AuditAction.DELETE_JOB: "A job was deleted.",
+        AuditAction.UPLOAD: "A file was put into a job's folder.",
+        AuditAction.DELETE_FILE: "A file or folder was deleted from a job's folder.",
+        AuditAction.DOWNLOAD: "An administrator read a file of another's job.",
+        AuditAction.READ_OUTPUT: "An administrator followed a file of another's job as it grew.",
+        AuditAction.CREATE_TOKEN: "A token was made, whose id is in `detail`.",
+        AuditAction.REVOKE_TOKEN: "A token was revoked, whose id is in `detail`.",
     },
 )
 

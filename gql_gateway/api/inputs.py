@@ -1,9 +1,11 @@
 """What mutations are given. The rules of each value are in core/spec.py; here they are told."""
 
+from datetime import datetime
 from typing import Any
 
 import strawberry
 
+from gql_gateway.api.enums import Role
 from gql_gateway.api.paging import given
 from gql_gateway.api.scalars import ByteCount, Upload
 from gql_gateway.core.errors import ErrorCode, refuse
@@ -141,3 +143,21 @@ class DeleteFileInput:
 @strawberry.input(description="A job to do something with.")
 class JobInput:
     job_id: strawberry.ID = strawberry.field(description="Id of the job.")
+
+
+@strawberry.input(description="A token to make for yourself.")
+class CreateTokenInput:
+    name: str = strawberry.field(description="What it is for: 1 to 100 characters.")
+    role: Role | None = strawberry.field(
+        default=Role.USER, description="What a request with it may do; `ADMIN` only for administrators."
+    )
+    expires_at: datetime | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="When it stops working; null: as late as this gateway allows. A token that was made with another "
+        "one ends with it at the latest.",
+    )
+
+
+@strawberry.input(description="A token to revoke.")
+class RevokeTokenInput:
+    id: strawberry.ID = strawberry.field(description="Id of a token of yours.")

@@ -16,6 +16,7 @@ from gql_gateway.api.limits import PAGE_SIZE
 from gql_gateway.api.nodes import Node
 from gql_gateway.api.paging import After, Before, First, Last, PageInfo, Window, given, page_size, window
 from gql_gateway.api.resources import JobFilter, JobStateCount, Resources
+from gql_gateway.api.tokens import Token
 from gql_gateway.core.errors import Refused
 from gql_gateway.core.ids import global_id
 from gql_gateway.core.states import ACTIVE, FINAL
@@ -45,6 +46,13 @@ class User(Node):
     def folder(self, info: Info) -> str:
         """The path of the folder whose name the row has."""
         return info.context.services.users.path(self.row)
+
+    @resolved("Your API tokens that work, newest first; empty for other users, also to administrators.")
+    async def tokens(self, info: Info) -> list[Token]:
+        """The caller's own tokens."""
+        if self.row.email != info.context.caller.email:
+            return []
+        return [Token.of(row) for row in await info.context.services.tokens.mine(info.context.caller)]
 
     @resolved("The user's jobs, newest first.")
     async def jobs(

@@ -8,17 +8,36 @@ from gql_gateway.api.context import Info
 from gql_gateway.api.errors import refusals_as
 from gql_gateway.api.fields import resolved
 from gql_gateway.api.files import JobFile
-from gql_gateway.api.inputs import CreateJobInput, DeleteFileInput, JobInput, UploadInput
+from gql_gateway.api.inputs import (
+    CreateJobInput,
+    CreateTokenInput,
+    DeleteFileInput,
+    JobInput,
+    RevokeTokenInput,
+    UploadInput,
+)
 from gql_gateway.api.jobs import Job, User
 from gql_gateway.api.paging import given
-from gql_gateway.api.payloads import CreateUserPayload, DeleteFilePayload, DeleteJobPayload, JobPayload, UploadPayload
+from gql_gateway.api.payloads import (
+    CreateTokenPayload,
+    CreateUserPayload,
+    DeleteFilePayload,
+    DeleteJobPayload,
+    JobPayload,
+    RevokeTokenPayload,
+    UploadPayload,
+)
+from gql_gateway.api.tokens import Token
 from gql_gateway.core.errors import ErrorCode, refuse
-from gql_gateway.core.ids import global_id, parse_job_id
+from gql_gateway.core.identity import Role
+from gql_gateway.core.ids import global_id, parse_job_id, parse_token_id
 
 _JobToUse = Annotated[JobInput, strawberry.argument(name="input", description="Which job.")]
 _JobToCreate = Annotated[CreateJobInput, strawberry.argument(name="input", description="What to create.")]
 _FileToUpload = Annotated[UploadInput, strawberry.argument(name="input", description="What to upload.")]
 _FileToDelete = Annotated[DeleteFileInput, strawberry.argument(name="input", description="What to delete.")]
+_TokenToCreate = Annotated[CreateTokenInput, strawberry.argument(name="input", description="What to make.")]
+_TokenToRevoke = Annotated[RevokeTokenInput, strawberry.argument(name="input", description="What to revoke.")]
 
 
 @strawberry.type(description="What can be changed. Each result holds the object, or `userErrors` that say why not.")
@@ -117,3 +136,25 @@ class Mutation:
         """A job that is no more."""
         key = await info.context.services.jobs.delete(info.context.caller, parse_job_id(data.job_id))
         return DeleteJobPayload(deleted_job_id=strawberry.ID(global_id("job", key)))
+
+    @resolved(
+        "Make an API token for yourself: for a program, or for a time when your platform's token is over. Example: "
+        '`mutation { createToken(input: {name: "laptop"}) { secret token { id expiresAt } userErrors { message } } }`'
+    )
+    @refusals_as(CreateTokenPayload)
+    async def create_token(self, info: Info, data: _TokenToCreate) -> CreateTokenPayload | None:
+        """A token of the caller's."""
+        row, secret = await info.context.services.tokens.create_mine(
+            info.context.caller, data.name, role=data.role or Role.USER, expires_at=given(data.expires_at)
+        )
+        return CreateTokenPayload(token=Token.of(row), secret=secret)
+
+    @resolved(
+        "End one of your API tokens now; again: no change. Subscriptions that it opened end within seconds. Example: "
+        '`mutation { revokeToken(input: {id: "token_…"}) { revokedTokenId userErrors { code message } } }`'
+    )
+    @refusals_as(RevokeTokenPayload)
+    async def revoke_token(self, info: Info, data: _TokenToRevoke) -> RevokeTokenPayload | None:
+        """A token that works no more."""
+        key = await info.context.services.tokens.revoke_mine(info.context.caller, parse_token_id(data.id))
+        return RevokeTokenPayload(revoked_token_id=strawberry.ID(global_id("token", key)))

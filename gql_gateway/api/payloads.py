@@ -5,6 +5,7 @@ import strawberry
 from gql_gateway.api.errors import UserError
 from gql_gateway.api.files import JobFile
 from gql_gateway.api.jobs import Job, User
+from gql_gateway.api.tokens import Token
 
 _ERRORS = "What you can put right; empty where the mutation did what it was asked."
 
@@ -30,6 +31,21 @@ class UploadPayload:
 @strawberry.type(description="Result of `deleteFile`.")
 class DeleteFilePayload:
     deleted_path: str | None = strawberry.field(default=None, description="Path of what was deleted.")
+    user_errors: list[UserError] = strawberry.field(default_factory=list, description=_ERRORS)
+
+
+@strawberry.type(description="Result of `createToken`.")
+class CreateTokenPayload:
+    token: Token | None = strawberry.field(default=None, description="The new token.")
+    secret: str | None = strawberry.field(
+        default=None, description="What to send as `Authorization: Bearer …`. Shown this once, and kept nowhere."
+    )
+    user_errors: list[UserError] = strawberry.field(default_factory=list, description=_ERRORS)
+
+
+@strawberry.type(description="Result of `revokeToken`.")
+class RevokeTokenPayload:
+    revoked_token_id: strawberry.ID | None = strawberry.field(default=None, description="Id of what works no more.")
     user_errors: list[UserError] = strawberry.field(default_factory=list, description=_ERRORS)
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import strawberry
 
 from gql_gateway import __version__
+from gql_gateway.api.audit import AuditActor, AuditAfter, AuditJob, GatewayAuditEntryConnection
 from gql_gateway.api.clusters import Cluster, ClusterHealth, Heartbeat
 from gql_gateway.api.context import Info
 from gql_gateway.api.fields import resolved
@@ -15,6 +16,7 @@ from gql_gateway.api.limits import PAGE_SIZE
 from gql_gateway.api.nodes import Node
 from gql_gateway.api.paging import After, Before, First, Last, given, window
 from gql_gateway.api.resources import JobFilter
+from gql_gateway.api.tokens import Token
 from gql_gateway.core.errors import BadRequest
 from gql_gateway.core.ids import parse_global_id, parse_job_id
 from gql_gateway.store.tables import ClusterStatus
@@ -46,6 +48,9 @@ class Query:
                 return await _job(info, id_)
             case ("user", key):
                 return await _user(info, key)
+            case ("token", key):
+                rows = await info.context.services.tokens.mine(info.context.caller)
+                return next((Token.of(row) for row in rows if row.id == key), None)
             case ("cluster", key):
                 return next((Cluster.of(row) for row in await _statuses(info) if row.name == key), None)
         return None
@@ -79,6 +84,21 @@ class Query:
     async def clusters(self, info: Info) -> list[Cluster]:
         """Every cluster, in the order of the configuration."""
         return [Cluster.of(row) for row in await _statuses(info)]
+
+    @resolved(
+        "Who did what to which job, newest first. For administrators only: to others it is FORBIDDEN. Example: "
+        '`{ auditEntries(actor: "ada@example.org") { nodes { at action jobId detail } } }`'
+    )
+    async def audit_entries(
+        self,
+        info: Info,
+        first: First = PAGE_SIZE,
+        after: AuditAfter = strawberry.UNSET,
+        job_id: AuditJob = strawberry.UNSET,
+        actor: AuditActor = strawberry.UNSET,
+    ) -> GatewayAuditEntryConnection:
+        """A page of the audit log."""
+        return await GatewayAuditEntryConnection.load(info, first=first, after=after, job_id=job_id, actor=actor)
 
 
 def _searched(search: str | None) -> str | None:

@@ -31,6 +31,14 @@ def parse_job_id(text: str) -> str | None:
     return None
 
 
+def parse_token_id(text: str) -> str | None:
+    """Key of a token's id; None when it is malformed, which callers treat like an id that is not there."""
+    match parse_global_id(text):
+        case ("token", key) if _HEX.fullmatch(key):
+            return key
+    return None
+
+
 def slurm_name(job_id: str) -> str:
     """The Slurm job's name: the one key that squeue and sacct both search."""
     return f"gw-{job_id}"

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import structlog
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from gql_gateway.core.audit import AuditAction
 from gql_gateway.core.errors import Forbidden
@@ -24,11 +25,11 @@ class AuditPage:
     has_next: bool
 
 
-def entry(
-    identity: Identity, action: AuditAction, job: Job | None = None, detail: str | None = None
-) -> GatewayAuditEntry:
-    """What is to be kept of an act of this caller's."""
-    return GatewayAuditEntry(
+async def note(
+    session: AsyncSession, identity: Identity, action: AuditAction, job: Job | None = None, detail: str | None = None
+) -> None:
+    """Keep an act of this caller's, in the transaction that does it or says that it was done."""
+    entry = GatewayAuditEntry(
         at=datetime.now(UTC),
         actor=identity.email,
         role=identity.role,
@@ -39,6 +40,7 @@ def entry(
         owner_id=job.owner_id if job else None,
         detail=detail,
     )
+    await audit.add(session, entry)
 
 
 class Audit:

@@ -12,11 +12,13 @@ import structlog
 from gql_gateway.cluster.cluster import Cluster
 from gql_gateway.cluster.files import Download, FileEntry
 from gql_gateway.core import paths
+from gql_gateway.core.audit import AuditAction
 from gql_gateway.core.errors import ErrorCode, Refused, refuse
 from gql_gateway.core.identity import Identity
 from gql_gateway.core.states import FINAL
+from gql_gateway.services.audit import note
 from gql_gateway.services.jobs import Jobs
-from gql_gateway.store import inputs
+from gql_gateway.store import inputs, users
 from gql_gateway.store.database import Database
 from gql_gateway.store.tables import Job
 
@@ -99,6 +101,7 @@ class Files:
         entry = await self._clusters[job.cluster].upload(job.folder, target, chunks, limit=limit)
         async with self._database.transaction() as session:
             await inputs.add(session, job.id, str(target), at=datetime.now(UTC))
+            await note(session, identity, AuditAction.UPLOAD, job, str(target))
         log.info("uploaded", job=job.id, user=identity.email, bytes=entry.size)
         return entry
 
@@ -113,6 +116,7 @@ class Files:
         await self._clusters[job.cluster].delete(job.folder, target)
         async with self._database.transaction() as session:
             await inputs.forget(session, job.id, str(target))
+            await note(session, identity, AuditAction.DELETE_FILE, job, str(target))
         log.info("file deleted", job=job.id, user=identity.email)
         return str(target)
 
@@ -125,7 +129,9 @@ class Files:
             Refused: NOT_FOUND, PATH_NOT_ALLOWED, FILE_NOT_FOUND, CLUSTER_UNAVAILABLE, CLUSTER_TIMEOUT.
         """
         job = await self._jobs.require(identity, job_id)
-        return self._clusters[job.cluster].download(job.folder, paths.parse(path), offset=offset, length=length)
+        checked = paths.parse(path)
+        await self._note_reading(identity, AuditAction.DOWNLOAD, job, checked)
+        return self._clusters[job.cluster].download(job.folder, checked, offset=offset, length=length)
 
     async def output(
         self, identity: Identity, job_id: str | None, path: str | None = None, offset: int = 0
@@ -153,9 +159,18 @@ class Files:
                 else:
                     await bell.wait(self._limits.final_look_seconds)
                     job = await self._jobs.require(identity, job.id)
+        await self._note_reading(identity, AuditAction.READ_OUTPUT, job, checked)
         async with aclosing(self._follow(job, checked, offset)) as chunks:
             async for chunk in chunks:
                 yield chunk
+
+    async def _note_reading(self, identity: Identity, action: AuditAction, job: Job, path: paths.JobPath) -> None:
+        """Keep that an administrator reads another's file, before its first byte."""
+        if identity.is_admin:
+            async with self._database.transaction() as session:
+                reader = await users.get(session, identity.email)
+                if reader is None or reader.id != job.owner_id:
+                    await note(session, identity, action, job, str(path))
 
     async def _follow(self, job: Job, path: paths.JobPath, offset: int) -> AsyncGenerator[Chunk]:
         decoder = _Decoder(str(path), offset)

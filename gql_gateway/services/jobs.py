@@ -14,11 +14,13 @@ import orjson
 import structlog
 
 from gql_gateway.cluster.cluster import Cluster
+from gql_gateway.core.audit import AuditAction
 from gql_gateway.core.errors import ErrorCode, Refused, SubmitRefused, job_not_found, refuse
 from gql_gateway.core.identity import Identity
 from gql_gateway.core.ids import new_id
 from gql_gateway.core.spec import JobSpec, check_spec, image_allowed
 from gql_gateway.core.states import ACTIVE, FINAL, JobState
+from gql_gateway.services.audit import note
 from gql_gateway.services.users import Users
 from gql_gateway.store import events, inputs, jobs, wishes
 from gql_gateway.store.database import Database
@@ -206,6 +208,8 @@ class Jobs:
         async with self._database.transaction() as session:
             if await wishes.prepared(session, job.id):
                 await events.append(session, job, previous=None, reason=None, at=job.created_at, actor=identity.email)
+                action = AuditAction.CLONE_JOB if job.cloned_from else AuditAction.CREATE_JOB
+                await note(session, identity, action, job, job.cloned_from)
         return await self.require(identity, job.id)
 
     async def _copy_inputs(self, cluster: Cluster, job: Job) -> None:
@@ -252,7 +256,8 @@ class Jobs:
                     *_JOB_ID,
                 )
             at = datetime.now(UTC)
-            await jobs.advance(session, job, JobState.LAUNCHING, at=at, actor=identity.email, launched_at=at)
+            if await jobs.advance(session, job, JobState.LAUNCHING, at=at, actor=identity.email, launched_at=at):
+                await note(session, identity, AuditAction.LAUNCH, job)
 
     async def cancel(self, identity: Identity, job_id: str | None) -> Job:
         """Ask for a job to be cancelled, and wait a bounded time until it ended. Again, or after its end: no change.
@@ -261,13 +266,14 @@ class Jobs:
             Refused: NOT_FOUND.
         """
         job = await self.require(identity, job_id)
-        at = datetime.now(UTC)
+        at, done = datetime.now(UTC), None
         async with self._database.transaction() as session:
             if job.state is JobState.CREATED:
                 reason = f"Cancelled by {identity.email} before it was launched."
-                await jobs.advance(session, job, JobState.CANCELLED, at=at, reason=reason, actor=identity.email)
+                done = await jobs.advance(session, job, JobState.CANCELLED, at=at, reason=reason, actor=identity.email)
             # Also after losing the line above to a launch: the wish is then one about a launched job.
-            await wishes.ask_cancel(session, job.id, at=at, by=identity.email)
+            if await wishes.ask_cancel(session, job.id, at=at, by=identity.email) or done:
+                await note(session, identity, AuditAction.CANCEL, job)
         self._database.signal.ring()
         log.info("cancel asked", job=job.id, user=identity.email)
         return await self._settled(job.id, lambda row: row.state in FINAL)
@@ -283,6 +289,8 @@ class Jobs:
         job = await self.require(identity, job_id)
         async with self._database.transaction() as session:
             hidden = await wishes.ask_delete(session, job.id, at=datetime.now(UTC))
+            if hidden:
+                await note(session, identity, AuditAction.DELETE_JOB, job)
         if not hidden:
             raise refuse(ErrorCode.INVALID_STATE, f"This job is {job.state}: cancel it before deleting it.", *_JOB_ID)
         log.info("job deleted", job=job.id, user=identity.email)

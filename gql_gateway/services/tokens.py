@@ -12,8 +12,8 @@ import structlog
 from gql_gateway.core.audit import AuditAction
 from gql_gateway.core.errors import ErrorCode, Refused, Unauthenticated, refuse
 from gql_gateway.core.identity import Identity, Role, canonical_email
-from gql_gateway.services.audit import OPERATOR, entry
-from gql_gateway.store import audit, tokens
+from gql_gateway.services.audit import OPERATOR, note
+from gql_gateway.store import tokens
 from gql_gateway.store.database import Database
 from gql_gateway.store.tables import ApiToken
 
@@ -110,7 +110,7 @@ class ApiTokens:
                 created_at=now,
                 expires_at=now + lifetime if lifetime else None,
             )
-            await audit.add(session, entry(by, AuditAction.CREATE_TOKEN, detail=row.id))
+            await note(session, by, AuditAction.CREATE_TOKEN, detail=row.id)
         return row, token
 
     async def every(self) -> list[ApiToken]:
@@ -123,7 +123,7 @@ class ApiTokens:
         async with self._database.transaction() as session:
             revoked = await tokens.revoke(session, token_id, at=datetime.now(UTC))
             if revoked:
-                await audit.add(session, entry(by, AuditAction.REVOKE_TOKEN, detail=token_id))
+                await note(session, by, AuditAction.REVOKE_TOKEN, detail=token_id)
         return revoked
 
     # -- for a user ---------------------------------------------------------------------------------------------
