@@ -2,6 +2,7 @@
 
 import gc
 import json
+import logging
 import os
 import re
 import subprocess
@@ -49,8 +50,11 @@ def call(config: Path) -> Iterator[Call]:
     def run(*arguments: str, **variables: str) -> Any:
         return CliRunner().invoke(app, arguments, env=_environ(config, variables))
 
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
     yield run
     gc.collect()
+    root.handlers, root.level = handlers, level
     structlog.reset_defaults()
 
 

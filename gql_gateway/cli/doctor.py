@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-import structlog
 import typer
 from rich.console import Console
 from rich.markup import escape
@@ -21,6 +20,7 @@ from gql_gateway.core.errors import ClusterUnavailable, Fault, GatewayError, Ref
 from gql_gateway.core.ids import new_id
 from gql_gateway.settings import Settings, SettingsError
 from gql_gateway.store.database import Database
+from gql_gateway.web import logs
 from gql_gateway.web.app import cluster_config
 
 _SCRIPT = "#!/bin/sh\n"
@@ -49,7 +49,7 @@ def doctor(config: Config = None) -> None:
     Ends with status 0 where a gateway would work. `!` marks what it can do without.
     """
     console = Console(highlight=False, soft_wrap=True)
-    structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
+    logs.configure("error", "console")  # what is warned of is found below, in other words
     try:
         settings = settings_of(config)
     except SettingsError as error:

@@ -219,7 +219,8 @@ async def test_a_reader_that_leaves_ends_the_transfer(
         large = (await asyncio.to_thread(alice.files, job["id"]))["large"]["downloadUrl"]
         async with client.stream("GET", large) as answer:
             assert answer.headers["content-length"] == str(1024**3)
-            await anext(answer.aiter_raw(65536))
+            parts = answer.aiter_raw(65536)  # kept: a collected one closes the answer
+            await anext(parts)
             await asyncio.sleep(0.5)
             assert memory(gateway.pid) - before < 64 * 1024**2
             during = await asyncio.to_thread(agents, site)

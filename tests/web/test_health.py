@@ -32,7 +32,7 @@ def test_a_cluster_that_is_away_is_told_and_comes_back(tmp_path: Path) -> None:
         gateway = GatewayProcess(site, tmp_path, cluster="connect_timeout = 1")
         gateway.start(wait=False)
         try:
-            eventually(lambda: answers(gateway))
+            eventually(lambda: answers(gateway), seconds=60)
             ready = httpx.get(f"{gateway.url}/readyz")
             assert ready.status_code == 503
             assert not ready.json()["clusters"]["local"]["ok"]
