@@ -3,6 +3,8 @@
 import asyncio
 import gc
 import resource
+import socket
+from collections.abc import Awaitable, Callable
 
 import structlog
 import typer
@@ -16,6 +18,7 @@ from gql_gateway.settings.page import page
 from gql_gateway.store.database import Database
 from gql_gateway.web import logs
 from gql_gateway.web.app import create_app, signing_keys
+from gql_gateway.web.connections import Patience, protocols
 
 log = structlog.get_logger()
 
@@ -31,7 +34,8 @@ def serve(config: Config = None) -> None:
     signing = asyncio.run(_prepare(settings))
     _tune()
     log.info("starting", address=settings.server.url)
-    uvicorn.Server(_uvicorn(settings, create_app(settings, signing))).run()
+    app = create_app(settings, signing)
+    _Server(_uvicorn(settings, app), app.say_goodbye).run()
 
 
 def schema() -> None:
@@ -42,6 +46,19 @@ def schema() -> None:
 def settings() -> None:
     """Print every key of the configuration with its variable, default and meaning, as Markdown."""
     typer.echo(page(), nl=False)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, which by itself closes a WebSocket without a word and cuts an event stream in the middle."""
+
+    def __init__(self, config: uvicorn.Config, say_goodbye: Callable[[], Awaitable[None]]) -> None:
+        super().__init__(config)
+        self._say_goodbye = say_goodbye
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Tell open streams, then finish running requests within the bound."""
+        await self._say_goodbye()
+        await super().shutdown(sockets)
 
 
 async def _prepare(settings: Settings) -> tuple[str, ...]:
@@ -65,17 +82,18 @@ def _tune() -> None:
 
 
 def _uvicorn(settings: Settings, app: ASGIApp) -> uvicorn.Config:
-    server = settings.server
+    server, limits = settings.server, settings.limits
+    http, sockets = protocols(Patience(limits.head_bytes, limits.head_seconds, limits.stall_seconds))
     return uvicorn.Config(
         app,
         host=server.host,
         port=server.port,
         loop="uvloop",
-        http="httptools",
-        ws="websockets-sansio",
+        http=http,
+        ws=sockets,
         # 82 KiB a connection with it, 42 without; the messages are small.
         ws_per_message_deflate=False,
-        ws_max_size=settings.limits.request_bytes,
+        ws_max_size=limits.request_bytes,
         # An open event stream never ends by itself: without this bound neither would a SIGTERM.
         timeout_graceful_shutdown=server.shutdown_seconds,
         forwarded_allow_ips=server.trusted_proxies,

@@ -54,6 +54,9 @@ class Server(Section):
     )
     secret_file: ExistingFile | None = Field(None, description="File that holds `secret`.")
     download_seconds: int = Field(600, ge=10, le=86400, description="How long a download URL works.")
+    upload_seconds: int = Field(
+        43_200, ge=60, le=86_400, description="How long an upload that was begun can be continued; then it is removed."
+    )
     shutdown_seconds: int = Field(10, ge=1, le=600, description="How long running requests may go on after SIGTERM.")
     trusted_proxies: str = Field(
         "127.0.0.1", description="Addresses of proxies whose `X-Forwarded-For` and `-Proto` are believed; `*` for all."
@@ -158,6 +161,15 @@ class Limits(Section):
 
     request_bytes: int = Field(
         1024 * 1024, ge=4096, description="Largest GraphQL request in bytes, not counting uploaded files."
+    )
+    head_bytes: int = Field(64 * 1024, ge=8192, description="Largest request line with headers, in bytes.")
+    head_seconds: float = Field(15, ge=0.1, le=600, description="How long a request's headers may take to arrive.")
+    stall_seconds: float = Field(
+        60,
+        ge=0.1,
+        le=3600,
+        description="How long a request's body may bring less than 1 KiB, or an answer not be read, before the "
+        "connection is cut.",
     )
     upload_bytes: int = Field(64 * GIB, ge=1, description="Largest file in bytes that can be uploaded.")
     active_jobs: int = Field(1000, ge=1, description="Launched jobs of one user that have not ended.")
