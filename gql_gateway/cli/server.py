@@ -35,7 +35,7 @@ def serve(config: Config = None) -> None:
     _tune()
     log.info("starting", address=settings.server.url)
     app = create_app(settings, signing)
-    _Server(_uvicorn(settings, app), app.say_goodbye).run()
+    _Server(_uvicorn(settings, app.asgi), app.say_goodbye).run()
 
 
 def schema() -> None:

@@ -3,7 +3,7 @@
 The only place below the command line that reads the settings; what the floors below need of them is unpacked here.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -79,6 +79,14 @@ class Gateway:
             log.info("stopping")
 
 
+@dataclass(frozen=True, slots=True)
+class Application:
+    """What is served. `say_goodbye` ends open streams with a reason; the server calls it before it closes them."""
+
+    asgi: ASGIApp
+    say_goodbye: Callable[[], Awaitable[None]]
+
+
 def cluster_config(settings: ClusterSettings) -> ClusterConfig:
     """What the cluster's floor takes, under the same names."""
     return ClusterConfig(**settings.model_dump())
@@ -94,7 +102,7 @@ async def signing_keys(settings: Settings, database: Database) -> tuple[str, ...
         return (await keys.shared(session),)
 
 
-def create_app(settings: Settings, signing: tuple[str, ...]) -> ASGIApp:
+def create_app(settings: Settings, signing: tuple[str, ...]) -> Application:
     """Make the whole web application; `signing` are the keys of its signed URLs."""
     metrics = Metrics()
     database = Database(settings.store.database)
@@ -118,7 +126,7 @@ def create_app(settings: Settings, signing: tuple[str, ...]) -> ASGIApp:
         lifespan=lambda _app: gateway.running(),
         max_body_size=settings.limits.request_bytes,
     )
-    return Surroundings(app, metrics)
+    return Application(Surroundings(app, metrics), door.vigil.say_goodbye)
 
 
 def _watcher_options(settings: Settings) -> WatcherOptions:

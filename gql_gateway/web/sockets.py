@@ -32,6 +32,7 @@ from gql_gateway.core.identity import Identity
 from gql_gateway.web.door import Door
 
 FORBIDDEN = 4403
+SERVICE_RESTART = 1012
 INVALID = 4400
 TRY_AGAIN = 1013
 _REASON_BYTES = 123
@@ -123,9 +124,11 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
         await super().shutdown()
 
     async def _close_with(self, token: str, identity: Identity) -> None:
-        """Close the connection when the token that opened it stops working."""
+        """Close the connection when the token that opened it stops working, or the gateway ends."""
         with self._door.vigil.watch(token, identity) as over:
-            await self.websocket.close(FORBIDDEN, await over)
+            fault = await over
+            code = SERVICE_RESTART if isinstance(fault, Unavailable) else FORBIDDEN
+            await self.websocket.close(code, str(fault))
 
     @staticmethod
     def _get_pre_execution_close_reason(_error: GraphQLError) -> str | None:

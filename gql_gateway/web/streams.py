@@ -10,12 +10,12 @@ from strawberry.types import ExecutionResult
 
 from gql_gateway.api.context import Context
 from gql_gateway.api.errors import present
-from gql_gateway.core.errors import Unauthenticated
+from gql_gateway.core.errors import Fault
 from gql_gateway.web.vigil import Over, Vigil
 
 
 async def while_valid(results: AsyncGenerator[Any, None], context: Context, vigil: Vigil) -> AsyncGenerator[Any, None]:
-    """Pass results on until there are no more or the token stops working, which is told as the last one."""
+    """Pass results on until there are no more, or the token stops working or the gateway ends: that is told last."""
     async with aclosing(results):
         if context.identity is None or context.token is None:
             async for result in results:
@@ -37,7 +37,7 @@ async def _next(results: AsyncGenerator[Any, None], over: Over) -> Any:
     """The next result.
 
     Raises:
-        TimeoutError: the token stopped working first.
+        TimeoutError: the stream is to end first.
     """
     async with asyncio.timeout(None) as bound:
 
@@ -51,7 +51,6 @@ async def _next(results: AsyncGenerator[Any, None], over: Over) -> Any:
             over.remove_done_callback(_now)
 
 
-def _last(reason: str, context: Context) -> ExecutionResult:
-    cause = Unauthenticated(reason)
+def _last(cause: Fault, context: Context) -> ExecutionResult:
     error = present(GraphQLError(str(cause), original_error=cause), context.request_id)
     return ExecutionResult(data=None, errors=[error])

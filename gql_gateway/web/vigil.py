@@ -1,21 +1,27 @@
-"""Open streams end with the token that opened them: when it expires, and soon after it was revoked."""
+"""Open streams end with the token that opened them: when it expires, and soon after it was revoked.
+
+They end with the gateway too, before it closes their connections: so each is told why.
+"""
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import structlog
 
+from gql_gateway.core.errors import Fault, Unauthenticated, Unavailable
 from gql_gateway.core.identity import Identity
 from gql_gateway.web.auth import TokenSource
 
 log = structlog.get_logger()
 
 EXPIRED = "The token has expired."
+GOODBYE = "The gateway is shutting down. Connect again, and go on behind your last cursor."
+GOODBYE_SECONDS = 1.0
 
-Over = asyncio.Future[str]
+Over = asyncio.Future[Fault]
 
 
 @dataclass(slots=True)
@@ -34,10 +40,11 @@ class Vigil:
         self._seconds = seconds
         self._held: dict[str, _Held] = {}
         self._watching: asyncio.Task[None] | None = None
+        self._quiet = asyncio.Event()
 
     @contextmanager
     def watch(self, token: str, identity: Identity) -> Iterator[Over]:
-        """A future that says why, once the token no longer works."""
+        """A future that says why, once the stream is to end."""
         over: Over = asyncio.get_running_loop().create_future()
         held = self._held.setdefault(token, _Held(identity))
         held.waiting.add(over)
@@ -59,13 +66,24 @@ class Vigil:
         if not self._held and self._watching:
             self._watching.cancel()
             self._watching = None
+            self._quiet.set()
+
+    async def say_goodbye(self) -> None:
+        """End every stream, since the gateway ends; returns when they have ended, or soon."""
+        self._quiet.clear()
+        for over in [over for held in self._held.values() for over in held.waiting]:
+            _tell(over, Unavailable(GOODBYE))
+        if self._held:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(GOODBYE_SECONDS):
+                    await self._quiet.wait()
 
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(self._seconds)
             for token, reason in (await self._look()).items():
                 for over in self._held[token].waiting if token in self._held else ():
-                    _tell(over, reason)
+                    _tell(over, Unauthenticated(reason))
 
     async def _look(self) -> Mapping[str, str]:
         """The tokens that no longer work, each with the reason."""
@@ -81,9 +99,9 @@ class Vigil:
 
 async def _expire(over: Over, at: datetime) -> None:
     await asyncio.sleep((at - datetime.now(UTC)).total_seconds())
-    _tell(over, EXPIRED)
+    _tell(over, Unauthenticated(EXPIRED))
 
 
-def _tell(over: Over, reason: str) -> None:
+def _tell(over: Over, fault: Fault) -> None:
     if not over.done():
-        over.set_result(reason)
+        over.set_result(fault)
