@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -36,6 +37,7 @@ from gql_gateway.core.errors import BadRequest, Fault, RateExceeded, Unauthentic
 from gql_gateway.core.identity import Identity
 from gql_gateway.web import negotiation
 from gql_gateway.web.door import Door
+from gql_gateway.web.events import Events
 from gql_gateway.web.requests import PostedRequest, is_multipart, operation_of, read_body
 from gql_gateway.web.sockets import Socket, SocketHandler
 from gql_gateway.web.streams import while_valid
@@ -66,6 +68,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
     request_adapter_class = PostedRequest
     websocket_adapter_class = Socket
     graphql_transport_ws_handler_class = SocketHandler
+    stream_transport_classes_by_protocol = MappingProxyType({GRAPHQL_SSE_PROTOCOL: Events})
 
     def __init__(
         self,
