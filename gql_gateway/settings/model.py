@@ -121,6 +121,9 @@ class Auth(Section):
         None, min_length=1, description="What `aud` of such a token must name: this gateway. Needed with `oidc_issuer`."
     )
     oidc_leeway_seconds: int = Field(30, ge=0, le=300, description="How much the issuer's clock may differ from ours.")
+    oidc_keys_seconds: float = Field(
+        10, ge=0.1, le=3600, description="How often at most the issuer is asked for a key that it did not have before."
+    )
     userinfo_url: ProviderUrl | None = Field(
         None, description="Address that tells whose an opaque access token is (the MarketPlace way)."
     )

@@ -23,15 +23,18 @@ from gql_gateway.cluster.cluster import Cluster
 from gql_gateway.cluster.config import ClusterConfig
 from gql_gateway.services.audit import Audit
 from gql_gateway.services.changes import Changes
+from gql_gateway.services.contents import Contents
 from gql_gateway.services.files import FileLimits, Files
 from gql_gateway.services.jobs import JobLimits, Jobs
 from gql_gateway.services.tokens import ApiTokens, TokenLimits
+from gql_gateway.services.uploads import UploadLimits, Uploads
 from gql_gateway.services.users import Users
-from gql_gateway.settings import ClusterSettings, Settings
+from gql_gateway.settings import Auth, ClusterSettings, Settings
 from gql_gateway.store import keys
 from gql_gateway.store.database import Database
 from gql_gateway.watcher.run import Watcher, WatcherOptions
 from gql_gateway.watcher.verdict import Patience
+from gql_gateway.web.archives import ArchiveRoutes
 from gql_gateway.web.claims import ClaimRules
 from gql_gateway.web.door import Door, DoorOptions
 from gql_gateway.web.endpoint import EndpointOptions, GraphQLEndpoint
@@ -45,11 +48,15 @@ from gql_gateway.web.pages import Pages
 from gql_gateway.web.platform import Platform
 from gql_gateway.web.signing import Signer, kept_key
 from gql_gateway.web.statuses import Statuses
+from gql_gateway.web.tickets import TicketSigner
+from gql_gateway.web.tus import ANSWER_HEADERS, REQUEST_HEADERS, TusRoutes
 
 log = structlog.get_logger()
 
 _SQLITE = "sqlite+aiosqlite:///"
 _STALE_LOOKS = 3
+_ASKED_WITH = ("Authorization", "Content-Type", "Range", "If-Range", "Want-Repr-Digest", "X-Request-ID")
+_TOLD_WITH = ("Accept-Ranges", "Content-Disposition", "Content-Range", "ETag", "Repr-Digest", "X-Request-ID")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +122,15 @@ def create_app(settings: Settings, signing: tuple[str, ...]) -> Application:
     watcher = Watcher(database, clusters, options)
     stale = timedelta(seconds=_STALE_LOOKS * options.status_seconds)
     health = Health(database, statuses, watcher, metrics, stale)
-    files = FileRoutes(signer, services.jobs, services.files, settings.limits.upload_bytes)
+    contents = Contents(clusters, services.jobs)
+    files = FileRoutes(signer, services.jobs, services.files, contents, settings.limits.upload_bytes)
+    archives = ArchiveRoutes(signer, contents)
+    tus = TusRoutes(TicketSigner(signing, settings.server.url), services.uploads, settings.limits.upload_bytes)
     pages = Pages()
     endpoint = _endpoint(settings, services, door, pages)
     gateway = Gateway(database, clusters, watcher, platform)
     app = Starlette(
-        routes=[*pages.routes, *health.routes, *files.routes, *endpoint.routes],
+        routes=[*pages.routes, *health.routes, *files.routes, *archives.routes, *tus.routes, *endpoint.routes],
         middleware=_cors(settings.server.allowed_origins),
         exception_handlers=HANDLERS,
         lifespan=lambda _app: gateway.running(),
@@ -159,13 +169,18 @@ def _services(
     users = Users(database, clusters)
     jobs = Jobs(database, clusters, users, JobLimits(limits.active_jobs, limits.answer_seconds))
     signer = Signer(signing, settings.server.url, settings.server.download_seconds)
+    tickets = TicketSigner(signing, settings.server.url)
+    lifetime = timedelta(seconds=settings.server.upload_seconds)
     services = Services(
         users=users,
         jobs=jobs,
         files=Files(database, clusters, jobs, FileLimits(limits.upload_bytes)),
+        uploads=Uploads(database, clusters, jobs, UploadLimits(limits.upload_bytes, lifetime)),
         changes=Changes(database, users, jobs),
         clusters=statuses,
         sign_download=lambda job, path, identity: signer.download_url(job.id, path, identity),
+        sign_archive=lambda job, path, identity: signer.archive_url(job.id, path, identity),
+        sign_upload=tickets.url,
         tokens=tokens,
         audit=Audit(database),
         subscription=door.allowance.subscription,
@@ -193,9 +208,7 @@ def _tokens(settings: Settings, database: Database) -> ApiTokens:
 def _platform(settings: Settings) -> Platform:
     auth = settings.auth
     return Platform(
-        jwt=JwtRules(auth.oidc_issuer, auth.oidc_audience, timedelta(seconds=auth.oidc_leeway_seconds))
-        if auth.oidc_issuer and auth.oidc_audience
-        else None,
+        jwt=_jwt_rules(auth),
         userinfo_url=auth.userinfo_url,
         userinfo_seconds=auth.userinfo_seconds,
         claims=ClaimRules(
@@ -206,6 +219,17 @@ def _platform(settings: Settings) -> Platform:
             admin_roles=auth.admin_roles,
             trust_unverified=auth.trust_unverified_email,
         ),
+    )
+
+
+def _jwt_rules(auth: Auth) -> JwtRules | None:
+    if auth.oidc_issuer is None or auth.oidc_audience is None:
+        return None
+    return JwtRules(
+        auth.oidc_issuer,
+        auth.oidc_audience,
+        leeway=timedelta(seconds=auth.oidc_leeway_seconds),
+        keys_again=timedelta(seconds=auth.oidc_keys_seconds),
     )
 
 
@@ -222,9 +246,9 @@ def _cors(origins: tuple[str, ...]) -> list[Middleware]:
         Middleware(
             CORSMiddleware,
             allow_origins=origins,
-            allow_methods=["GET", "HEAD", "POST", "PUT"],
-            allow_headers=["Authorization", "Content-Type", "Range", "If-Range", "X-Request-ID"],
-            expose_headers=["Accept-Ranges", "Content-Disposition", "Content-Range", "ETag", "X-Request-ID"],
+            allow_methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
+            allow_headers=[*_ASKED_WITH, *REQUEST_HEADERS],
+            expose_headers=[*_TOLD_WITH, *ANSWER_HEADERS],
             max_age=3600,
         )
     ]

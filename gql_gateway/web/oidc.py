@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx
 from joserfc import jwt
 from joserfc.errors import ExpiredTokenError, InvalidClaimError, JoseError, MissingClaimError
+from joserfc.jwk import KeySet
 from joserfc.util import urlsafe_b64decode
 
 from gql_gateway.core.errors import Unauthenticated
@@ -30,18 +32,22 @@ _WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class JwtRules:
-    """What a token must say. `leeway` is how much the clocks may differ."""
+    """What a token must say. `leeway` is how much the clocks may differ.
+
+    `keys_again` is the time between two questions about keys that the issuer did not have.
+    """
 
     issuer: str
     audience: str
     leeway: timedelta = timedelta(seconds=30)
+    keys_again: timedelta = timedelta(seconds=10)
 
 
 class JwtTokens:
     """Knows whose a JWT is. One that is not good here is refused, and never handed to another source."""
 
-    def __init__(self, provider: Provider, rules: JwtRules, claims: ClaimRules) -> None:
-        self._provider = provider
+    def __init__(self, http: httpx.AsyncClient, rules: JwtRules, claims: ClaimRules) -> None:
+        self._provider = Provider(rules.issuer, http, rules.keys_again.total_seconds())
         self._rules = rules
         self._claims = claims
 
@@ -59,10 +65,11 @@ class JwtTokens:
             raise Unauthenticated("This token is signed in a way that is not taken here.")
         key_id = header.get("kid")
         keys = await self._provider.keys(key_id if isinstance(key_id, str) else None)
-        try:
-            claims = jwt.decode(token, keys, algorithms=ALGORITHMS).claims
-        except (JoseError, ValueError, TypeError):
-            raise Unauthenticated("This token's signature is not one of the identity provider's.") from None
+        claims = _verified(token, keys)
+        if claims is None and (newer := await self._provider.newer(keys)):
+            claims = _verified(token, newer)
+        if claims is None:
+            raise Unauthenticated("This token's signature is not one of the identity provider's.")
         self._check(claims)
         return self._claims.identity(claims, CREDENTIAL, self._end(claims))
 
@@ -92,6 +99,14 @@ class JwtTokens:
             return datetime.fromtimestamp(claims["exp"], UTC) + self._rules.leeway
         except (OverflowError, ValueError, OSError):
             raise Unauthenticated("This token's `exp` is no time.") from None
+
+
+def _verified(token: str, keys: KeySet) -> dict[str, Any] | None:
+    """What a token says; None where none of these keys signed it."""
+    try:
+        return jwt.decode(token, keys, algorithms=ALGORITHMS).claims
+    except (JoseError, ValueError, TypeError):
+        return None
 
 
 def _header(token: str) -> dict[str, Any] | None:

@@ -5,7 +5,6 @@ import httpx
 from gql_gateway.web.auth import TokenSource
 from gql_gateway.web.claims import ClaimRules
 from gql_gateway.web.oidc import JwtRules, JwtTokens
-from gql_gateway.web.provider import Provider
 from gql_gateway.web.userinfo import UserinfoTokens
 
 SECONDS = 5.0
@@ -21,7 +20,7 @@ class Platform:
         self.sources: list[TokenSource] = []
         self._http = httpx.AsyncClient(timeout=SECONDS) if jwt or userinfo_url else None
         if self._http and jwt:
-            self.sources.append(JwtTokens(Provider(jwt.issuer, self._http), jwt, claims))
+            self.sources.append(JwtTokens(self._http, jwt, claims))
         if self._http and userinfo_url:
             # Last: to it every token that is of no other kind is an opaque one.
             self.sources.append(UserinfoTokens(userinfo_url, self._http, claims, userinfo_seconds))

@@ -18,8 +18,6 @@ FRESH_SECONDS = 600.0
 """Keys are asked for again after so long, so that one that was taken back is out soon."""
 HELD_SECONDS = 3600.0
 """So long keys are used that cannot be asked for again, while the provider is away."""
-AGAIN_SECONDS = 10.0
-"""Between two questions about a key that the provider did not have: whoever makes up key ids costs it no more."""
 RETRY_SECONDS = 1.0
 """Between two questions to a provider that does not answer."""
 ANSWER_BYTES = 1024 * 1024
@@ -28,10 +26,14 @@ _WELL_KNOWN = "/.well-known/openid-configuration"
 
 
 class Provider:
-    """An OpenID provider, known by its issuer. `http` is closed by whoever made it."""
+    """An OpenID provider, known by its issuer. `http` is closed by whoever made it.
 
-    def __init__(self, issuer: str, http: httpx.AsyncClient) -> None:
+    `again_seconds` lie between two questions about keys that it did not have: made-up key ids cost it no more.
+    """
+
+    def __init__(self, issuer: str, http: httpx.AsyncClient, again_seconds: float) -> None:
         self._issuer = issuer
+        self._again = again_seconds
         self._http = http
         self._asking = asyncio.Lock()
         self._keys: KeySet | None = None
@@ -53,14 +55,27 @@ class Provider:
             raise self._failure or Unavailable("The identity provider has not been asked yet.")
         return self._keys
 
+    async def newer(self, keys: KeySet) -> KeySet | None:
+        """Keys that take the place of these, which did not fit, asked for at a limited rate; None: there are none yet.
+
+        For tokens without a key id, whose provider changed its key.
+        """
+        async with self._asking:
+            if self._keys is keys and self._age >= self._again:
+                await self._ask()
+        return self._keys if self._keys is not keys else None
+
     @property
     def _age(self) -> float:
         return monotonic() - self._fetched
 
     async def _refresh(self, key_id: str | None) -> None:
         """Ask again, unless somebody just did."""
-        if self._keys and self._age < (FRESH_SECONDS if _has(self._keys, key_id) else AGAIN_SECONDS):
+        if self._keys and self._age < (FRESH_SECONDS if _has(self._keys, key_id) else self._again):
             return
+        await self._ask()
+
+    async def _ask(self) -> None:
         if monotonic() - self._failed < RETRY_SECONDS:
             return
         try:
@@ -120,9 +135,7 @@ def _object(content: bytes, address: str) -> dict[str, Any]:
 
 
 def _has(keys: KeySet | None, key_id: str | None) -> bool:
-    if keys is None:
-        return False
-    return len(keys.keys) == 1 if key_id is None else any(key.kid == key_id for key in keys.keys)
+    return keys is not None and (key_id is None or any(key.kid == key_id for key in keys.keys))
 
 
 def _is_as_safe(address: str, issuer: str) -> bool:

@@ -1,6 +1,5 @@
 """Tokens: what opens the door, and what does not."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,14 +12,6 @@ from gql_gateway.store.database import Database
 from gql_gateway.web.auth import ApiTokens, Authenticator, canonical_email
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    store = Database(f"sqlite+aiosqlite:///{tmp_path}/gateway.db")
-    await store.migrate()
-    yield store
-    await store.close()
 
 
 @pytest.fixture

@@ -1,0 +1,269 @@
+"""JWTs of a real provider: whose they are, and every way in which one is not good here."""
+
+import asyncio
+import base64
+import hmac
+import json
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+from joserfc import jwt
+from joserfc.jwk import ECKey, RSAKey
+
+from gql_gateway.core.errors import Unauthenticated, Unavailable
+from gql_gateway.core.identity import Identity, Role
+from gql_gateway.web.claims import ClaimRules
+from gql_gateway.web.oidc import JwtRules, JwtTokens
+from tests.web.identity.conftest import CLAIMS
+from tests.web.identity.provider import AUDIENCE, PROVIDERS_OWN, OpenIdProvider, running
+
+pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings(PROVIDERS_OWN)]
+
+SIGNATURE = "This token's signature is not one of the identity provider's."
+ALGORITHM = "This token is signed in a way that is not taken here."
+AUDIENCE_WORDS = "This token is not for this gateway: its audience is another."
+NO_ADDRESS = "This token names no e-mail address: it has no claim `email`."
+UNVERIFIED = "The e-mail address 'Ada.L@Example.ORG' is not verified: "
+FUTURE = "This token says that it was made in the future."
+Forge = Callable[[OpenIdProvider], str]
+
+
+async def refusal(tokens: JwtTokens, token: str) -> str:
+    with pytest.raises(Unauthenticated) as caught:
+        await tokens.identify(token)
+    return str(caught.value)
+
+
+async def accepted(tokens: JwtTokens, token: str) -> Identity | None:
+    """Whose token it is; None while the provider is not asked again, which it is once a second."""
+    try:
+        return await tokens.identify(token)
+    except Unavailable:
+        return None
+
+
+def part(value: object) -> str:
+    text = value if isinstance(value, bytes) else json.dumps(value).encode()
+    return base64.urlsafe_b64encode(text).rstrip(b"=").decode()
+
+
+def with_password(provider: OpenIdProvider, password: bytes) -> str:
+    """Signed by HS256 with what everybody knows."""
+    signed = f"{part({'alg': 'HS256', 'kid': provider.key.thumbprint()})}.{provider.sign().split('.')[1]}"
+    return f"{signed}.{part(hmac.digest(password, signed.encode(), 'sha256'))}"
+
+
+def another_key(provider: OpenIdProvider, key: Any, algorithm: str = "RS256") -> str:
+    """Under the name of the provider's key."""
+    return provider.sign(key, header={"alg": algorithm, "kid": provider.key.thumbprint()})
+
+
+async def test_a_token_of_a_sign_in_says_who_asks(jwts: JwtTokens, provider: OpenIdProvider) -> None:
+    identity = await jwts.identify(provider.sign_in()["id_token"])
+    assert identity is not None
+    assert identity.expires_at is not None
+    assert identity == Identity("Ada.L@example.org", "Ada Lovelace", Role.ADMIN, "oidc ada", identity.expires_at)
+    assert 3500 < (identity.expires_at - datetime.now(UTC)).total_seconds() <= 3630
+
+
+async def test_keys_are_asked_for_once(jwts: JwtTokens, provider: OpenIdProvider) -> None:
+    token = provider.sign()
+    provider.asked.clear()
+    for _ in range(3):
+        assert await jwts.identify(token)
+    assert provider.asked == ["/.well-known/openid-configuration", "/jwks"]
+
+
+@pytest.mark.parametrize("token", ["opaque", "a.b", "a.b.c", "a.b.c.d", f"{part({})}.x.y", f"{part([1])}.x.y", "é.é.é"])
+async def test_what_is_no_jwt_is_left_to_others(jwts: JwtTokens, provider: OpenIdProvider, token: str) -> None:
+    assert await jwts.identify(token) is None
+    assert provider.asked == []
+
+
+FORGERIES: dict[str, tuple[Forge, str]] = {
+    "alg none": (lambda p: f"{part({'alg': 'none'})}.{p.sign().split('.')[1]}.", ALGORITHM),
+    "alg none in capitals": (lambda p: f"{part({'alg': 'NONE'})}.{p.sign().split('.')[1]}.", ALGORITHM),
+    "HS256 with the public key (PEM)": (
+        lambda p: with_password(p, p.key.as_pem(private=False)),
+        ALGORITHM,
+    ),
+    "HS256 with the public key (DER)": (
+        lambda p: with_password(p, p.key.as_der(private=False)),
+        ALGORITHM,
+    ),
+    "unknown key": (lambda p: p.sign(RSAKey.generate_key(2048), header={"kid": "another"}), SIGNATURE),
+    "another key under a known name": (
+        lambda p: another_key(p, RSAKey.generate_key(2048)),
+        SIGNATURE,
+    ),
+    "key of another kind": (
+        lambda p: another_key(p, ECKey.generate_key("P-256"), "ES256"),
+        SIGNATURE,
+    ),
+    "broken signature": (lambda p: p.sign()[:-4] + "AAAA", SIGNATURE),
+    "wrong issuer": (lambda p: p.sign(iss="https://evil.example.org"), "This token is from another issuer."),
+    "no issuer": (lambda p: p.sign(iss=None), "This token lacks what it must have: iss."),
+    "wrong audience": (lambda p: p.sign(aud="another"), AUDIENCE_WORDS),
+    "wrong audiences": (
+        lambda p: p.sign(aud=["x", "y"]),
+        AUDIENCE_WORDS,
+    ),
+    "no audience": (lambda p: p.sign(aud=None), "This token lacks what it must have: aud."),
+    "expired": (lambda p: p.sign(exp=int(time.time()) - 31), "This token has expired."),
+    "no expiry": (lambda p: p.sign(exp=None), "This token lacks what it must have: exp."),
+    "expiry that is no number": (lambda p: p.sign(exp="tomorrow"), "This token's `exp` is not valid."),
+    "expiry without end": (lambda p: p.sign(exp=10**30), "This token's `exp` is no time."),
+    "not yet valid": (lambda p: p.sign(nbf=int(time.time()) + 60), "This token is not valid yet."),
+    "made in the future": (
+        lambda p: p.sign(iat=int(time.time()) + 60),
+        "This token says that it was made in the future.",
+    ),
+    "no address": (lambda p: p.sign(email=None), NO_ADDRESS),
+    "several addresses": (
+        lambda p: p.sign(email=["a@b.org"]),
+        NO_ADDRESS,
+    ),
+    "no address at all in it": (lambda p: p.sign(email="nobody"), "'nobody' is no e-mail address."),
+    "not said to be verified": (
+        lambda p: p.sign(email_verified=None),
+        UNVERIFIED,
+    ),
+    "unverified": (lambda p: p.sign(email_verified=False), UNVERIFIED),
+    "verified, but not so": (
+        lambda p: p.sign(email_verified="no"),
+        UNVERIFIED,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", FORGERIES)
+async def test_what_is_not_good_here(jwts: JwtTokens, provider: OpenIdProvider, case: str) -> None:
+    forge, words = FORGERIES[case]
+    assert await jwts.identify(provider.sign())
+    assert (await refusal(jwts, forge(provider))).startswith(words)
+
+
+async def test_what_else_a_token_may_carry_is_not_followed(jwts: JwtTokens, provider: OpenIdProvider) -> None:
+    """Keys that a token brings along, or says where to find, are nobody's."""
+    own = RSAKey.generate_key(2048)
+    for header in ({"jwk": own.as_dict(private=False)}, {"jku": f"{provider.issuer}/evil"}, {"x5u": "http://x/"}):
+        token = provider.sign(own, header={**header, "kid": "own"})
+        assert await refusal(jwts, token) == SIGNATURE
+    assert "/evil" not in provider.asked
+
+
+async def test_clocks_may_differ_a_little(jwts: JwtTokens, provider: OpenIdProvider) -> None:
+    now = int(time.time())
+    assert await jwts.identify(provider.sign(exp=now - 15, nbf=now + 15, iat=now + 15))
+
+
+@pytest.mark.parametrize(
+    ("claims", "role"),
+    [
+        ({"realm_access": {"roles": ["hpc-admin"]}}, Role.ADMIN),
+        ({"realm_access": {"roles": "x hpc-admin"}}, Role.ADMIN),
+        ({"realm_access": {"roles": ["hpc-admins"]}}, Role.USER),
+        ({"realm_access": {"roles": [["hpc-admin"]]}}, Role.USER),
+        ({"realm_access": ["hpc-admin"]}, Role.USER),
+        ({"realm_access": None, "roles": ["hpc-admin"]}, Role.USER),
+        ({"realm_access.roles": ["hpc-admin"]}, Role.ADMIN),
+    ],
+)
+async def test_roles(jwts: JwtTokens, provider: OpenIdProvider, claims: dict[str, Any], role: Role) -> None:
+    identity = await jwts.identify(provider.sign(**claims))
+    assert identity is not None
+    assert identity.role is role
+
+
+async def test_nobody_is_an_administrator_by_default(provider: OpenIdProvider, http: httpx.AsyncClient) -> None:
+    tokens = JwtTokens(http, JwtRules(provider.issuer, AUDIENCE), ClaimRules())
+    identity = await tokens.identify(provider.sign(roles=["admin", ""], email_verified="true", name=" "))
+    assert identity is not None
+    assert (identity.role, identity.name) == (Role.USER, "Ada.L@example.org")
+
+
+async def test_a_platform_may_be_trusted_with_addresses(provider: OpenIdProvider, http: httpx.AsyncClient) -> None:
+    rules = ClaimRules(email="upn", trust_unverified=True)
+    tokens = JwtTokens(http, JwtRules(provider.issuer, AUDIENCE), rules)
+    identity = await tokens.identify(provider.sign(email_verified=None, upn="x@y.org"))
+    assert identity is not None
+    assert identity.email == "x@y.org"
+
+
+@pytest.mark.parametrize("named", [True, False])
+async def test_a_key_that_was_changed_is_found(http: httpx.AsyncClient, named: bool) -> None:
+    """Whether tokens name their key or not, as the provider's own do not."""
+    with running() as first:
+        tokens = JwtTokens(http, JwtRules(first.issuer, AUDIENCE, keys_again=timedelta()), CLAIMS)
+        old = first.sign() if named else first.sign_in()["id_token"]
+        assert await tokens.identify(old)
+        port = int(first.issuer.rpartition(":")[2])
+    with running(port) as second:
+        assert await tokens.identify(second.sign() if named else second.sign_in()["id_token"])
+        assert await refusal(tokens, old) == SIGNATURE
+
+
+async def test_a_changed_key_is_asked_for_at_a_limited_rate(http: httpx.AsyncClient) -> None:
+    with running() as first:
+        rules = JwtRules(first.issuer, AUDIENCE)
+        tokens = JwtTokens(http, rules, CLAIMS)
+        old = first.sign()
+        assert await tokens.identify(old)
+        port = int(first.issuer.rpartition(":")[2])
+    with running(port) as second:
+        unlucky = second.sign()
+        second.asked.clear()
+        # At a limited rate: the keys were asked for a moment ago.
+        assert await refusal(tokens, unlucky) == SIGNATURE
+        assert second.asked == []
+        fresh = JwtTokens(http, rules, CLAIMS)
+        assert await fresh.identify(second.sign())
+        assert await refusal(fresh, old) == SIGNATURE
+
+
+async def test_made_up_key_ids_do_not_trouble_the_provider(jwts: JwtTokens, provider: OpenIdProvider) -> None:
+    key = RSAKey.generate_key(2048)
+    assert await jwts.identify(provider.sign())
+    provider.asked.clear()
+    for number in range(20):
+        assert await refusal(jwts, provider.sign(key, header={"kid": f"made up {number}"})) == SIGNATURE
+    assert provider.asked == []
+
+
+async def test_a_provider_that_is_away_is_no_reason_to_call_a_token_bad(http: httpx.AsyncClient) -> None:
+    with running() as provider:
+        token, issuer = provider.sign(), provider.issuer
+        known = JwtTokens(http, JwtRules(issuer, AUDIENCE), CLAIMS)
+        assert await known.identify(token)
+    fresh = JwtTokens(http, JwtRules(issuer, AUDIENCE), CLAIMS)
+    for _ in range(2):
+        with pytest.raises(Unavailable, match="The identity provider does not answer"):
+            await fresh.identify(token)
+    assert await known.identify(token), "keys that are known go on to work"
+
+
+async def test_a_provider_that_comes_back_is_asked_again(http: httpx.AsyncClient) -> None:
+    with running() as provider:
+        tokens = JwtTokens(http, JwtRules(provider.issuer, AUDIENCE), CLAIMS)
+        provider.failing = True
+        with pytest.raises(Unavailable, match="as one does") as caught:
+            await tokens.identify(jwt.encode({"alg": "ES256"}, {}, ECKey.generate_key("P-256")))
+        assert str(caught.value.detail).endswith("openid-configuration answers 500.")
+        provider.failing = False
+        async with asyncio.timeout(10):
+            while not await accepted(tokens, provider.sign()):
+                pass
+
+
+async def test_a_provider_that_speaks_for_another_is_not_believed(
+    provider: OpenIdProvider, http: httpx.AsyncClient
+) -> None:
+    other = f"{provider.issuer}/"
+    tokens = JwtTokens(http, JwtRules(other, AUDIENCE), CLAIMS)
+    with pytest.raises(Unavailable) as caught:
+        await tokens.identify(provider.sign(iss=other))
+    assert "calls itself" in str(caught.value.detail)
