@@ -94,6 +94,9 @@ def _uvicorn(settings: Settings, app: ASGIApp) -> uvicorn.Config:
         # 82 KiB a connection with it, 42 without; the messages are small.
         ws_per_message_deflate=False,
         ws_max_size=limits.request_bytes,
+        # Longer than proxies and clients keep an idle connection (nginx 60 s): with uvicorn's 5 s, a burst of requests
+        # ran into connections that were being closed that moment.
+        timeout_keep_alive=75,
         # An open event stream never ends by itself: without this bound neither would a SIGTERM.
         timeout_graceful_shutdown=server.shutdown_seconds,
         forwarded_allow_ips=server.trusted_proxies,

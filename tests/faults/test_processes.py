@@ -1,0 +1,91 @@
+"""Two gateway processes on one PostgreSQL store: one watches; when it dies the other does, and nothing runs twice."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from slurm_site import SlurmSite
+from tests.client import Client, mint
+from tests.faults.bench import MortalGateway
+from tests.faults.facts import until
+from tests.faults.nursery import Nursery
+from tests.faults.users import Caller, Plan
+from tests.faults.verdicts import reckon, unsettled
+from tests.store import postgresql
+
+MORE = "[watcher]\nlease_seconds = 2\nresubmit_seconds = 2\nrecord_seconds = 5\n[limits]\nanswer_seconds = 3\n"
+
+
+@pytest.fixture
+def server() -> Iterator[postgresql.Server]:
+    with postgresql.running() as running:
+        asyncio.run(running.execute("CREATE DATABASE gateway"))
+        yield running
+
+
+@pytest.fixture
+def pair(
+    nursery: Nursery, frail: SlurmSite, tmp_path: Path, server: postgresql.Server
+) -> Iterator[list[MortalGateway]]:
+    with ExitStack() as stack:
+        gateways = []
+        for name in ("one", "two"):
+            (tmp_path / name).mkdir()
+            gateway = MortalGateway(
+                nursery, frail, tmp_path / name, store=server.url("gateway"), more=MORE, cluster="poll_seconds = 1"
+            )
+            gateways.append(stack.enter_context(gateway))
+        yield gateways
+
+
+def holder(server: postgresql.Server) -> str:
+    async def ask() -> str:
+        connection = await asyncpg.connect(user="postgres", database="gateway", host=str(server.folder))
+        try:
+            return await connection.fetchval("SELECT holder FROM leases WHERE name = 'watch:local'") or ""
+        finally:
+            await connection.close()
+
+    return asyncio.run(ask())
+
+
+def leads(gateway: MortalGateway) -> int:
+    return gateway.log.read_text().count('"event": "leading"')
+
+
+def test_one_leads_the_other_takes_over_and_each_job_runs_once(
+    pair: list[MortalGateway], server: postgresql.Server, frail: SlurmSite
+) -> None:
+    first, second = pair
+    assert (leads(first), leads(second)) == (1, 0), "both are ready, one of them watches"
+    token = mint(first, "ada@example.org")
+    with Client(first.url, token) as client:
+        client.create_user()
+    plans = [Plan(f"pair-{number}", seconds=0.1) for number in range(16)]
+    before = holder(server)
+
+    async def live() -> None:
+        async with Caller(first.url, token) as one, Caller(second.url, token) as other:
+            at_work = asyncio.gather(*((one, other)[index % 2].live(plan) for index, plan in enumerate(plans)))
+            await asyncio.to_thread(until, lambda: '"state": "QUEUED"' in first.log.read_text(), "it is at work")
+            first.kill()
+            await asyncio.to_thread(until, lambda: leads(second) == 1, "the other takes over", 20)
+            await asyncio.to_thread(first.start)
+            await at_work
+            # Every one was launched by one process; now by both at once, which changes nothing.
+            again = [
+                caller.mutate("launch", "JobInput", jobId=f"job_{plan.job_id}")
+                for plan in plans
+                for caller in (one, other)
+            ]
+            await asyncio.gather(*again)
+            await asyncio.to_thread(until, lambda: not unsettled(second.store), "all have ended", 60)
+
+    asyncio.run(live())
+    assert holder(server) not in {before, ""}
+    assert leads(first) == 1, "who comes back does not push the leader out"
+    assert reckon(frail, second.store, plans).faults == []
