@@ -15,6 +15,7 @@ from gql_gateway.services.changes import Changes
 from gql_gateway.services.files import Files
 from gql_gateway.services.jobs import Jobs
 from gql_gateway.services.tokens import ApiTokens
+from gql_gateway.services.uploads import Ticket, Uploads
 from gql_gateway.services.users import Users
 from gql_gateway.store.tables import ClusterStatus, Job
 
@@ -30,16 +31,20 @@ class Clusters(Protocol):
 class Services:
     """What the API speaks to.
 
-    `sign_download` makes the URL at which a caller can get a job's file. `subscription` counts one of a user's for as
+    `sign_download` makes the URL at which a caller can get a job's file, `sign_archive` that of a folder as one file,
+    `sign_upload` that at which an upload goes on. `subscription` counts one of a user's for as
     long as it is open, and refuses one too many.
     """
 
     users: Users
     jobs: Jobs
     files: Files
+    uploads: Uploads
     changes: Changes
     clusters: Clusters
     sign_download: Callable[[Job, str, Identity], str]
+    sign_archive: Callable[[Job, str, Identity], str]
+    sign_upload: Callable[[Ticket, Identity], str]
     tokens: ApiTokens
     audit: Audit
     subscription: Callable[[str], AbstractContextManager[None]]

@@ -54,6 +54,25 @@ class JobFile:
             return None
         return info.context.services.sign_download(self.job, self.path, info.context.caller)
 
+    @resolved(
+        "A URL that gives a folder with all it holds as one tar file for a short time, also without a token. Links "
+        "and the like are left out. Null for what is no folder."
+    )
+    def archive_url(self, info: Info) -> str | None:
+        """Sign a URL only where it is asked for."""
+        if self.kind is not FileKind.DIRECTORY:
+            return None
+        return info.context.services.sign_archive(self.job, self.path, info.context.caller)
+
+
+@strawberry.type(description="An upload that was begun, to be continued by the tus protocol, version 1.0.")
+class UploadTicket:
+    url: str = strawberry.field(
+        description="Where it goes on: `HEAD` tells how far it got, `PATCH` sends more, `DELETE` gives it up. It needs "
+        "no token. The file appears whole under its name when all bytes are there."
+    )
+    expires_at: datetime = strawberry.field(description="When what arrived is removed if it is not whole by then.")
+
 
 @strawberry.type(description="A part of a text file of a job.")
 class OutputChunk:

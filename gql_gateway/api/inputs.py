@@ -132,6 +132,22 @@ class UploadInput:
     )
 
 
+@strawberry.input(description="A file that will be uploaded in one or several requests, over any number of cuts.")
+class CreateUploadInput:
+    job_id: strawberry.ID = strawberry.field(description="Id of the job.")
+    path: str = strawberry.field(
+        description="Where to put it, relative to the job's folder; folders on the way are made."
+    )
+    size: ByteCount = strawberry.field(description="Size of the whole file in bytes.")
+    sha256: str | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="SHA-256 of the whole file, 64 hexadecimal digits: what arrives must have it. Null: no check.",
+    )
+    overwrite: bool = strawberry.field(
+        default=True, description="Whether to take the place of a file there; otherwise that is an error."
+    )
+
+
 @strawberry.input(description="A file or folder to delete.")
 class DeleteFileInput:
     job_id: strawberry.ID = strawberry.field(description="Id of the job.")

@@ -170,6 +170,14 @@ class Job(Node):
         return await info.context.services.files.script_intact(self.row)
 
     @resolved(
+        "A URL that gives its folder with all it holds, `run.sh` and Slurm's output too, as one tar file for a short "
+        "time, also without a token. Links and the like are left out."
+    )
+    def archive_url(self, info: Info) -> str:
+        """Sign a URL only where it is asked for."""
+        return info.context.services.sign_archive(self.row, "", info.context.caller)
+
+    @resolved(
         "Entries of one of its folders, by name; null where there is no such folder, and, with an error "
         "beside, while the cluster cannot be asked. The job's own folder also shows `run.sh` and Slurm's output."
     )

@@ -1,5 +1,6 @@
 """What can be changed. What a caller can put right comes back in the payload."""
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 import strawberry
@@ -7,10 +8,11 @@ import strawberry
 from gql_gateway.api.context import Info
 from gql_gateway.api.errors import refusals_as
 from gql_gateway.api.fields import resolved
-from gql_gateway.api.files import JobFile
+from gql_gateway.api.files import JobFile, UploadTicket
 from gql_gateway.api.inputs import (
     CreateJobInput,
     CreateTokenInput,
+    CreateUploadInput,
     DeleteFileInput,
     JobInput,
     RevokeTokenInput,
@@ -20,6 +22,7 @@ from gql_gateway.api.jobs import Job, User
 from gql_gateway.api.paging import given
 from gql_gateway.api.payloads import (
     CreateTokenPayload,
+    CreateUploadPayload,
     CreateUserPayload,
     DeleteFilePayload,
     DeleteJobPayload,
@@ -34,6 +37,7 @@ from gql_gateway.core.ids import global_id, parse_job_id, parse_token_id
 
 _JobToUse = Annotated[JobInput, strawberry.argument(name="input", description="Which job.")]
 _JobToCreate = Annotated[CreateJobInput, strawberry.argument(name="input", description="What to create.")]
+_UploadToCreate = Annotated[CreateUploadInput, strawberry.argument(name="input", description="What will come.")]
 _FileToUpload = Annotated[UploadInput, strawberry.argument(name="input", description="What to upload.")]
 _FileToDelete = Annotated[DeleteFileInput, strawberry.argument(name="input", description="What to delete.")]
 _TokenToCreate = Annotated[CreateTokenInput, strawberry.argument(name="input", description="What to make.")]
@@ -83,6 +87,27 @@ class Mutation:
         if path is None:
             raise refuse(ErrorCode.INVALID_INPUT, "Give `path`: the file part has no name.", "input", "path")
         return UploadPayload(file=JobFile.of(await services.files.upload(caller, key, path, file.chunks), job))
+
+    @resolved(
+        "Begin an upload that may be cut and continued, for hours and for large files. The bytes go to the URL that "
+        "comes back, by the tus protocol; what its limits forbid is said here, before the first byte. Example: "
+        '`mutation { createUpload(input: {jobId: "job_…", path: "data/in.bin", size: 500000000}) '
+        "{ upload { url expiresAt } userErrors { code message } } }`"
+    )
+    @refusals_as(CreateUploadPayload)
+    async def create_upload(self, info: Info, data: _UploadToCreate) -> CreateUploadPayload | None:
+        """An upload, begun."""
+        services, caller = info.context.services, info.context.caller
+        ticket = await services.uploads.begin(
+            caller,
+            parse_job_id(data.job_id),
+            data.path,
+            size=data.size,
+            sha256=given(data.sha256),
+            overwrite=data.overwrite,
+        )
+        expires_at = datetime.fromtimestamp(ticket.expires, UTC)
+        return CreateUploadPayload(upload=UploadTicket(url=services.sign_upload(ticket, caller), expires_at=expires_at))
 
     @resolved(
         "Delete a file, or a folder with what it holds, from a job's folder. Example: `mutation "

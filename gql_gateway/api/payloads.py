@@ -3,7 +3,7 @@
 import strawberry
 
 from gql_gateway.api.errors import UserError
-from gql_gateway.api.files import JobFile
+from gql_gateway.api.files import JobFile, UploadTicket
 from gql_gateway.api.jobs import Job, User
 from gql_gateway.api.tokens import Token
 
@@ -25,6 +25,12 @@ class JobPayload:
 @strawberry.type(description="Result of `upload`.")
 class UploadPayload:
     file: JobFile | None = strawberry.field(default=None, description="The file, as it is now on the cluster.")
+    user_errors: list[UserError] = strawberry.field(default_factory=list, description=_ERRORS)
+
+
+@strawberry.type(description="Result of `createUpload`.")
+class CreateUploadPayload:
+    upload: UploadTicket | None = strawberry.field(default=None, description="Where to send the bytes.")
     user_errors: list[UserError] = strawberry.field(default_factory=list, description=_ERRORS)
 
 

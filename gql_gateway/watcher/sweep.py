@@ -1,4 +1,4 @@
-"""Finish what a crash or an absent cluster left half done: folders without a visible job, old events."""
+"""Finish what a crash or an absent cluster left half done: folders without a visible job, uploads, old events."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -6,7 +6,7 @@ import structlog
 
 from gql_gateway.cluster.cluster import Cluster
 from gql_gateway.core.errors import Refused
-from gql_gateway.store import events, jobs, wishes
+from gql_gateway.store import events, jobs, uploads, wishes
 from gql_gateway.store.database import Database
 from gql_gateway.store.tables import Job
 
@@ -35,6 +35,7 @@ class Sweeper:
             except Refused as refused:
                 log.warning("sweep put off", job=job.id, cluster=job.cluster, error=str(refused))
                 break
+        await self._drop_uploads(now)
         async with self._database.transaction() as session:
             await events.purge(session, now - self._retention)
 
@@ -48,3 +49,16 @@ class Sweeper:
         async with self._database.transaction() as session:
             await jobs.remove(session, job)
         log.info("swept", job=job.id, cluster=job.cluster)
+
+    async def _drop_uploads(self, now: datetime) -> None:
+        """Remove what is left of uploads whose time is over."""
+        async with self._database.reading() as session:
+            over = await uploads.expired(session, self._cluster.name, now)
+        for upload, folder in over:
+            try:
+                await self._cluster.parts.drop(folder, upload.id)
+            except Refused as refused:
+                log.warning("sweep put off", upload=upload.id, cluster=self._cluster.name, error=str(refused))
+                break
+            async with self._database.transaction() as session:
+                await uploads.remove(session, upload.id)

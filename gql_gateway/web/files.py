@@ -1,5 +1,6 @@
 """Bytes of a job's files over plain HTTP, on signed URLs: GET and HEAD with Range, and PUT. All of it streams."""
 
+import base64
 import re
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from http import HTTPStatus
@@ -14,18 +15,20 @@ from starlette.types import Receive, Scope, Send
 
 from gql_gateway.cluster.files import Download, FileEntry, FileKind
 from gql_gateway.core.errors import ErrorCode, Refused, refuse
+from gql_gateway.services.contents import Contents
 from gql_gateway.services.files import Files
 from gql_gateway.services.jobs import Jobs
+from gql_gateway.web.hangups import while_connected
 from gql_gateway.web.signing import Access, Permission, Signer
 
 log = structlog.get_logger()
 
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
+_WANT_DIGEST = re.compile(r"(?:^|,)\s*sha-256\s*=\s*(\d{1,2})\s*(?:,|$)")
 # Python's own table and not the machine's, so that a name means the same type everywhere.
 _TYPES = MimeTypes()
 _PACKED = {"gzip": "application/gzip", "bzip2": "application/x-bzip2", "xz": "application/x-xz"}
-_HEADERS = {
-    "Accept-Ranges": "bytes",
+SAFE = {
     "Cache-Control": "private, no-store",
     # A file is a user's text: wherever it is opened, nothing in it runs in the gateway's name.
     "Content-Security-Policy": "sandbox; default-src 'none'; frame-ancestors 'none'",
@@ -36,10 +39,11 @@ _HEADERS = {
 class FileRoutes:
     """The routes under /files/. `upload_bytes` is known to a client before its first byte: a longer PUT is 413."""
 
-    def __init__(self, signer: Signer, jobs: Jobs, files: Files, upload_bytes: int) -> None:
+    def __init__(self, signer: Signer, jobs: Jobs, files: Files, contents: Contents, upload_bytes: int) -> None:
         self._signer = signer
         self._jobs = jobs
         self._files = files
+        self._contents = contents
         self.routes = (
             Route("/files/{signed}", self.read, methods=["GET", "HEAD"]),
             Route("/files/{signed}", self.write, methods=["PUT"], max_body_size=upload_bytes),
@@ -53,7 +57,7 @@ class FileRoutes:
         if wanted is not None and not wanted:
             return _unsatisfiable(entry)
         if request.method == "HEAD":
-            return Response(status_code=_status(wanted), headers=_headers(entry, wanted))
+            return await self._describe(request, permission, entry, wanted)
         stack = AsyncExitStack()
         download = await stack.enter_async_context(await self._open(permission, wanted))
         if wanted and _etag(download.entry) != _etag(entry):
@@ -72,6 +76,19 @@ class FileRoutes:
             return Response(status_code=HTTPStatus.BAD_REQUEST)
         file = {"path": entry.path, "size": entry.size, "modifiedAt": entry.modified_at.isoformat()}
         return JSONResponse({"file": file}, HTTPStatus.CREATED, {"ETag": _etag(entry), "Cache-Control": "no-store"})
+
+    async def _describe(
+        self, request: Request, permission: Permission, entry: FileEntry, wanted: range | None
+    ) -> Response:
+        """What a GET would say; with the whole file's digest where that is asked for (RFC 9530)."""
+        digest = {}
+        if _wants_digest(request):
+            checksum = await while_connected(
+                request, self._contents.checksum(permission.identity, permission.job_id, permission.path)
+            )
+            entry = checksum.entry
+            digest = {"Repr-Digest": f"sha-256=:{base64.b64encode(checksum.sha256).decode()}:"}
+        return Response(status_code=_status(wanted), headers={**_headers(entry, wanted), **digest})
 
     async def _stat(self, permission: Permission) -> FileEntry:
         job = await self._jobs.require(permission.identity, permission.job_id)
@@ -104,6 +121,11 @@ class _Streamed(StreamingResponse):
                 log.warning("download broke off", error=str(refused))
 
 
+def _wants_digest(request: Request) -> bool:
+    match = _WANT_DIGEST.search(request.headers.get("want-repr-digest", ""))
+    return match is not None and match[1] != "0"
+
+
 def _wanted(request: Request, entry: FileEntry) -> range | None:
     """The bytes asked for; None: all of them; an empty range: none that there are.
 
@@ -127,11 +149,12 @@ def _status(wanted: range | None) -> HTTPStatus:
 def _headers(entry: FileEntry, wanted: range | None) -> dict[str, str]:
     part = {"Content-Range": f"bytes {wanted.start}-{wanted.stop - 1}/{entry.size}"} if wanted else {}
     return {
-        **_HEADERS,
+        **SAFE,
+        "Accept-Ranges": "bytes",
         **part,
         "Content-Type": _media_type(entry.name),
         "Content-Length": str(len(wanted) if wanted else entry.size),
-        "Content-Disposition": _disposition(entry.name),
+        "Content-Disposition": disposition(entry.name),
         "ETag": _etag(entry),
     }
 
@@ -154,7 +177,8 @@ def _media_type(name: str) -> str:
     return kind or "application/octet-stream"
 
 
-def _disposition(name: str) -> str:
+def disposition(name: str) -> str:
+    """A header by which a browser saves what it gets under this name."""
     plain = re.sub(r"[^A-Za-z0-9 ._+@=,()-]", "_", name)
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
 

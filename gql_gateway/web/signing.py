@@ -1,4 +1,4 @@
-"""Signed URLs: a capability to read or write one file of one job for one user, until it expires.
+"""Signed URLs: a capability to read or write one file, or read one folder, of one job for one user, until it expires.
 
 What is signed is the whole permission, so a URL is good for nothing else: another method, path, job or time needs
 another signature. The caller's rights are looked up again when it is used.
@@ -25,6 +25,7 @@ class Access(StrEnum):
 
     READ = "r"
     WRITE = "w"
+    ARCHIVE = "a"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,10 @@ class Signer:
         """A URL for GET and HEAD of a file."""
         return self._url(Access.READ, job_id, path, identity)
 
+    def archive_url(self, job_id: str, path: str, identity: Identity) -> str:
+        """A URL for GET of a folder as one file; the path is empty for the job's own."""
+        return self._url(Access.ARCHIVE, job_id, path, identity)
+
     def upload_url(self, job_id: str, path: str, identity: Identity) -> str:
         """A URL for one PUT of a file."""
         return self._url(Access.WRITE, job_id, path, identity)
@@ -81,7 +86,7 @@ class Signer:
     def _url(self, access: Access, job_id: str, path: str, identity: Identity) -> str:
         expires = int(time.time()) + self._lifetime
         signed = self._serializer.dumps([access, job_id, path, identity.email, identity.role, expires])
-        return f"{self._base_url}/files/{signed}"
+        return f"{self._base_url}/{'archives' if access is Access.ARCHIVE else 'files'}/{signed}"
 
 
 def kept_key(file: Path) -> str:

@@ -64,7 +64,7 @@ def mark_name(request: Header) -> bytes:
 
 def ask(request: Header, _: bytes) -> Header:
     """How far a part got."""
-    with Folder(request["root"], request["job"], make=[INCOMING]) as incoming:
+    with Folder(request["root"], [*request["job"], INCOMING]) as incoming:
         return where(incoming, request)
 
 
@@ -79,10 +79,14 @@ def where(incoming: int, request: Header) -> Header:
 
 
 def drop(request: Header, _: bytes) -> Header:
-    """Give a part up, and forget whether it arrived."""
-    with Folder(request["root"], request["job"], make=[INCOMING]) as incoming:
-        removal.unlinked(incoming, part_name(request))
-        removal.unlinked(incoming, mark_name(request))
+    """Give a part up, and forget whether it arrived; where nothing of it is left, nothing is done."""
+    try:
+        with Folder(request["root"], [*request["job"], INCOMING]) as incoming:
+            removal.unlinked(incoming, part_name(request))
+            removal.unlinked(incoming, mark_name(request))
+    except Wrong as wrong:
+        if wrong.code != "FILE_NOT_FOUND":
+            raise
     return {}
 
 
