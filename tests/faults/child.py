@@ -12,9 +12,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from gql_gateway.cli import main
+from gql_gateway.cluster.bulk import Bulk
 from gql_gateway.cluster.channel import AgentChannel
 from gql_gateway.cluster.cluster import Cluster
-from gql_gateway.cluster.transfers import Transfers
 from gql_gateway.services.jobs import Jobs
 from gql_gateway.watcher.reconcile import Recorder
 
@@ -37,7 +37,7 @@ POINTS: dict[str, Point] = {
     "scancel: sent, not noted": (Cluster, "cancel", "after"),
     "squeue: answered, nothing recorded": (Cluster, "queue", "after"),
     "upload: before the first byte": (Cluster, "upload", "before"),
-    "upload: bytes on their way": (Transfers, "_put", "after"),
+    "upload: bytes on their way": (Bulk, "put", "after"),
     "upload: written, not noted": (Cluster, "upload", "after"),
 }
 

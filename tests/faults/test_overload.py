@@ -16,7 +16,7 @@ from tests.faults.verdicts import accounts, stored, unsettled
 
 SITE = SiteOptions(max_sessions=3)
 CALLER_SECONDS = 30.0
-LAUNCHES, CALLS, RATE = 150, 200, 40
+LAUNCHES, CALLS, RATE = 100, 200, 40
 CREATE = """mutation($input: CreateJobInput!) { createJob(input: $input) { job { id } userErrors { message } } }"""
 LAUNCH = """mutation($id: ID!) { launch(input: {jobId: $id}) { job { state reason } userErrors { message } } }"""
 FILES = """query($id: ID!) { job(id: $id) { files { path size } } }"""
