@@ -32,10 +32,10 @@ def serve(config: Config = None) -> None:
     settings = settings_of(config)
     logs.configure(settings.logging.level, settings.logging.format)
     signing = asyncio.run(_prepare(settings))
-    _tune()
-    log.info("starting", address=settings.server.url)
     app = create_app(settings, signing)
-    _Server(_uvicorn(settings, app.asgi), app.say_goodbye).run()
+    tune()
+    log.info("starting", address=settings.server.url)
+    _Server(uvicorn_config(settings, app.asgi), app.say_goodbye).run()
 
 
 def schema() -> None:
@@ -84,7 +84,8 @@ def tune() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def _uvicorn(settings: Settings, app: ASGIApp) -> uvicorn.Config:
+def uvicorn_config(settings: Settings, app: ASGIApp) -> uvicorn.Config:
+    """How the application is served."""
     server, limits = settings.server, settings.limits
     http, sockets = protocols(Patience(limits.head_bytes, limits.head_seconds, limits.stall_seconds))
     return uvicorn.Config(
