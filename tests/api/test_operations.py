@@ -1,6 +1,7 @@
 """Operations as the schema runs them: who may ask, what comes of errors, and what is remembered."""
 
 from contextlib import nullcontext
+from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -32,7 +33,8 @@ class Clusters:
 
 
 def context(identity: Identity | None = ADA, users: Any = None) -> Context:
-    services: Any = Services(users, None, None, None, Clusters(), None, None, None, nullcontext)  # type: ignore[arg-type]
+    nothing: dict[str, Any] = dict.fromkeys(field.name for field in fields(Services))
+    services = Services(**nothing | {"users": users, "clusters": Clusters(), "subscription": nullcontext})
     return Context(services, "req-1", identity)
 
 

@@ -1,10 +1,10 @@
 """The GraphQL endpoint on a real server and a real store, with a cluster that is away and a shelf for uploads."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +23,11 @@ from gql_gateway.services.audit import Audit
 from gql_gateway.services.changes import Changes
 from gql_gateway.services.files import Files
 from gql_gateway.services.jobs import Jobs
+from gql_gateway.services.uploads import UploadLimits, Uploads
 from gql_gateway.services.users import Users
 from gql_gateway.store.database import Database
 from gql_gateway.store.tables import User
-from gql_gateway.web.auth import ApiTokens
+from gql_gateway.web.auth import ApiTokens, TokenSource
 from gql_gateway.web.door import Door, DoorOptions
 from gql_gateway.web.endpoint import EndpointOptions, GraphQLEndpoint
 from gql_gateway.web.errors import HANDLERS
@@ -98,7 +99,10 @@ class Running:
 
 @asynccontextmanager
 async def running(
-    store: Path, options: EndpointOptions = OPTIONS, door_options: DoorOptions = DOOR
+    store: Path,
+    options: EndpointOptions = OPTIONS,
+    door_options: DoorOptions = DOOR,
+    platform: Sequence[TokenSource] = (),
 ) -> AsyncIterator[Running]:
     """Serve an endpoint on a migrated store."""
     database = Database(f"sqlite+aiosqlite:///{store}")
@@ -109,17 +113,20 @@ async def running(
         jobs = Jobs(database, clusters, users)
         shelf = Shelf(database, clusters, jobs)
         tokens = ApiTokens(database)
-        door = Door([tokens], door_options)
+        door = Door([tokens, *platform], door_options)
         services = Services(
-            users,
-            jobs,
-            shelf,
-            Changes(database, users, jobs),
-            Statuses(database, ("local",)),
-            lambda *_: "http://x",
-            tokens,
-            Audit(database),
-            door.allowance.subscription,
+            users=users,
+            jobs=jobs,
+            files=shelf,
+            uploads=Uploads(database, clusters, jobs, UploadLimits(1024, timedelta(hours=1))),
+            changes=Changes(database, users, jobs),
+            clusters=Statuses(database, ("local",)),
+            sign_download=lambda *_: "http://x",
+            sign_archive=lambda *_: "http://x",
+            sign_upload=lambda *_: "http://x",
+            tokens=tokens,
+            audit=Audit(database),
+            subscription=door.allowance.subscription,
         )
         endpoint = GraphQLEndpoint(GatewaySchema(), services, door, lambda: HTMLResponse("explorer"), options)
         app = Starlette(routes=endpoint.routes, exception_handlers=HANDLERS, max_body_size=4096)
