@@ -6,14 +6,19 @@ from pathlib import Path
 import pytest
 
 from demo.gateway import GatewayProcess
-from slurm_site import SiteOptions, SlurmSite
+from slurm_site import SlurmSite
 from tests.client import Client
+from tests.sites import KINDS
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--site", choices=KINDS, default="usual", help="kind of Slurm site for tests of the whole gateway")
 
 
 @pytest.fixture(scope="session")
-def site() -> Iterator[SlurmSite]:
-    """A Slurm site as most sites are. Leave it as you found it."""
-    with SlurmSite(SiteOptions()) as booted:
+def site(request: pytest.FixtureRequest) -> Iterator[SlurmSite]:
+    """A Slurm site as most sites are, or of the kind that `--site` says. Leave it as you found it."""
+    with SlurmSite(KINDS[request.config.getoption("--site")]) as booted:
         yield booted
 
 
@@ -21,7 +26,8 @@ def site() -> Iterator[SlurmSite]:
 def gateway(site: SlurmSite, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
     """A gateway on the shared site. Leave it running."""
     folder: Path = tmp_path_factory.mktemp("gateway")
-    with GatewayProcess(site, folder, cluster="poll_seconds = 5") as running:
+    cluster = f"poll_seconds = 5\nmax_sessions = {site.options.max_sessions}"
+    with GatewayProcess(site, folder, cluster=cluster) as running:
         yield running
 
 

@@ -93,7 +93,10 @@ def test_an_administrators_scancel_is_a_cancel(alice: Client, site: SlurmSite) -
     site.run(["scancel", slurm])
     ended = alice.wait_final(job["id"])
     assert ended["state"] == "CANCELLED"
-    assert ended["reason"] == "Cancelled on the cluster by an administrator (user id 0)."
+    if site.options.accounting:
+        assert ended["reason"] == "Cancelled on the cluster by an administrator (user id 0)."
+    else:
+        assert ended["reason"] == "Cancelled on the cluster, not through the gateway."
 
 
 def test_a_node_that_goes_down(alice: Client, site: SlurmSite) -> None:
@@ -105,7 +108,7 @@ def test_a_node_that_goes_down(alice: Client, site: SlurmSite) -> None:
         site.run(["scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=test"])
         assert alice.wait_final(job["id"])["state"] == "NODE_FAILED"
     finally:
-        site.run(["scontrol", "update", f"NodeName={node}", "State=RESUME"])
+        site.run(["scontrol", "update", f"NodeName={node}", "State=RESUME"], check=False)  # it may be back by itself
 
 
 def test_cancel_of_a_job_that_was_never_launched(alice: Client) -> None:
@@ -141,11 +144,9 @@ def test_launching_twice_runs_once(alice: Client, site: SlurmSite) -> None:
     assert first["slurmJobId"] == second["slurmJobId"]
     alice.wait_final(job["id"])
     assert alice.launch(job["id"])["state"] == "COMPLETED"
-    token = f"gw-{job['id'].removeprefix('job_')}"
-    assert (
-        len(site.run(["sacct", "-X", "-n", "-P", "--name", token, "-o", "JobID"], user=site.username).stdout.split())
-        == 1
-    )
+    if site.options.accounting:
+        argv = ["sacct", "-X", "-n", "-P", "--name", f"gw-{job['id'].removeprefix('job_')}", "-o", "JobID"]
+        assert len(site.run(argv, user=site.username).stdout.split()) == 1
 
 
 def test_a_clone_starts_with_the_uploaded_inputs_and_runs_anew(alice: Client) -> None:
