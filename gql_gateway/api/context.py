@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import strawberry
 
 from gql_gateway.api.loaders import Loaders
-from gql_gateway.core.errors import Unauthenticated
+from gql_gateway.core.errors import LimitExceeded, Unauthenticated
 from gql_gateway.core.identity import Identity
 from gql_gateway.services.audit import Audit
 from gql_gateway.services.changes import Changes
@@ -18,6 +18,9 @@ from gql_gateway.services.tokens import ApiTokens
 from gql_gateway.services.uploads import Ticket, Uploads
 from gql_gateway.services.users import Users
 from gql_gateway.store.tables import ClusterStatus, Job
+
+
+ENTRIES = 50_000
 
 
 class Clusters(Protocol):
@@ -57,11 +60,23 @@ class Context:
         self.services = services
         self.request_id = request_id
         self.identity = identity
+        self.entries = 0
+        """Entries of folders in the answer to the operation that began last; see `note_entries`."""
         self.token: str | None = None
         """The token that the caller came with, to see when it ends."""
         self.loaders = Loaders(services.users, services.jobs, services.clusters.statuses, lambda: self.caller)
         self.connection_params: dict[str, Any] = {}
         """What a WebSocket client sent to introduce itself; Strawberry puts it here."""
+
+    def note_entries(self, number: int) -> None:
+        """Count entries of folders that go into one answer: what 200 jobs hold, each with 20,000, is no answer.
+
+        Raises:
+            LimitExceeded: there are too many together.
+        """
+        self.entries += number
+        if self.entries > ENTRIES:
+            raise LimitExceeded(f"This answer lists more than {ENTRIES} entries of folders, which is the limit.")
 
     @property
     def caller(self) -> Identity:

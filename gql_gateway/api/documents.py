@@ -114,6 +114,7 @@ class Preparing(SchemaExtension):
         here would break a stream off without a word (0.341.2).
         """
         context = self.execution_context
+        context.context.entries = 0
         context.parse_options["max_tokens"] = self._documents.limits.tokens
         try:
             self._prepared = self._documents.prepare(context.query or "")

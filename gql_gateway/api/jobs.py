@@ -193,6 +193,7 @@ class Job(Node):
             if file_missing(refused):
                 return None
             raise
+        info.context.note_entries(len(entries))
         return [JobFile.of(entry, self.row) for entry in entries]
 
     @resolved(

@@ -4,7 +4,20 @@ import shlex
 from importlib.resources import files
 
 PACKAGE = "gql_gateway.cluster.agent"
-MODULES = ("wire", "paths", "removal", "arrival", "files", "parts", "transfer", "archive", "follow", "commands", "main")
+MODULES = (
+    "wire",
+    "paths",
+    "removal",
+    "arrival",
+    "room",
+    "files",
+    "parts",
+    "transfer",
+    "archive",
+    "follow",
+    "commands",
+    "main",
+)
 
 _LOADER = "import sys;i=sys.stdin.buffer;exec(compile(i.read(int(i.readline())),'gql-gateway-agent','exec'))"
 _START = """

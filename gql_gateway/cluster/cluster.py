@@ -223,10 +223,14 @@ class Cluster:
         """Remove a job's folder with all it holds; one that is gone is no error."""
         await self._files.remove(folder)
 
-    async def copy_inputs(self, from_folder: str, to_folder: str, paths: Sequence[str]) -> list[str]:
-        """Copy files between two jobs; the paths of those that were there."""
-        copied = await self._transfers.copy(from_folder, to_folder, [parse(path) for path in paths])
+    async def copy_inputs(self, from_folder: str, to_folder: str, paths: Sequence[str], *, limit: int) -> list[str]:
+        """Copy files between two jobs, at most `limit` bytes together; the paths of those that were there."""
+        copied = await self._transfers.copy(from_folder, to_folder, [parse(path) for path in paths], limit)
         return [str(path) for path in copied]
+
+    async def usage(self, folder: str, seconds: float) -> int:
+        """Bytes on disk of a folder relative to the root with all it holds, as far as they are seen in that time."""
+        return await self._files.usage(folder, seconds)
 
     async def stat(self, folder: str, path: JobPath) -> FileEntry:
         """One entry; of a link the link itself."""

@@ -141,6 +141,10 @@ class Files:
         fields = {"job": parts_of(folder), "parts": list(path.on_disk), "recursive": recursive}
         await self._call("delete", fields, again=False)
 
+    async def usage(self, folder: str, seconds: float) -> int:
+        """Bytes on disk of a folder, as far as they are seen in that time."""
+        return int((await self._call("usage", {"parts": parts_of(folder), "seconds": seconds}))["bytes"])
+
     async def end_records(self, folders: Sequence[str]) -> dict[str, EndRecord]:
         """The end records there are, by folder."""
         wanted = {"folders": [parts_of(folder) for folder in folders], "names": ["started", "end"]}

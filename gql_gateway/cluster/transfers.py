@@ -138,10 +138,11 @@ class Transfers:
             reply = await self._alone("checksum", fields)
         return Checksum(entry_of(path, reply.header["entry"]), bytes.fromhex(reply.header["sha256"]))
 
-    async def copy(self, source: str, target: str, paths: Sequence[JobPath]) -> list[JobPath]:
+    async def copy(self, source: str, target: str, paths: Sequence[JobPath], limit: int) -> list[JobPath]:
         """Copy files from one job to another on the cluster itself; those that are gone are left out."""
         wanted = [list(path.on_disk) for path in paths]
-        fields = {"root": self._config.root, "from": parts_of(source), "job": parts_of(target), "paths": wanted}
+        folders = {"root": self._config.root, "from": parts_of(source), "job": parts_of(target)}
+        fields = {**folders, "paths": wanted, "limit": limit}
         with self._journal.entry("copy"):
             reply = await self._alone("copy", fields)
         return [path for path in paths if list(path.on_disk) in reply.header["copied"]]

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
 from gql_gateway.cluster.cluster import Cluster
@@ -10,6 +10,7 @@ from gql_gateway.cluster.files import Checksum
 from gql_gateway.core import paths
 from gql_gateway.core.identity import Identity
 from gql_gateway.services.jobs import Jobs
+from gql_gateway.services.room import Room
 
 _NO_PLAIN_NAME = re.compile(r"[^A-Za-z0-9._+@=-]+")
 
@@ -25,9 +26,10 @@ class Archive:
 class Contents:
     """Contents of jobs' folders. Every method takes the caller and finds the job by the caller's rights first."""
 
-    def __init__(self, clusters: Mapping[str, Cluster], jobs: Jobs) -> None:
+    def __init__(self, clusters: Mapping[str, Cluster], jobs: Jobs, room: Room) -> None:
         self._clusters = clusters
         self._jobs = jobs
+        self._room = room
 
     async def archive(self, identity: Identity, job_id: str, path: str) -> Archive:
         """A folder of a job; an empty path is the job's own, with run.sh and Slurm's output.
@@ -44,7 +46,15 @@ class Contents:
         own: list[str] = []
         if not folder.parts:
             own = [entry.name for entry in await cluster.list(job.folder, folder) if entry.protected]
-        return Archive(name, cluster.archive(job.folder, folder, name=name, own=own))
+        return Archive(name, self._one_of(identity, cluster.archive(job.folder, folder, name=name, own=own)))
+
+    @asynccontextmanager
+    async def _one_of(
+        self, identity: Identity, opening: AbstractAsyncContextManager[AsyncIterator[bytes]]
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Open a stream as one of the caller's transfers."""
+        async with self._room.transfer(identity), opening as chunks:
+            yield chunks
 
     async def checksum(self, identity: Identity, job_id: str, path: str) -> Checksum:
         """SHA-256 of a regular file, read where it lies: it may take minutes, and ends with its caller.
@@ -53,4 +63,5 @@ class Contents:
             Refused: NOT_FOUND, PATH_NOT_ALLOWED, FILE_NOT_FOUND, CLUSTER_UNAVAILABLE, CLUSTER_TIMEOUT.
         """
         job = await self._jobs.require(identity, job_id)
-        return await self._clusters[job.cluster].checksum(job.folder, paths.parse(path))
+        async with self._room.transfer(identity):
+            return await self._clusters[job.cluster].checksum(job.folder, paths.parse(path))

@@ -3,7 +3,7 @@
 import asyncio
 import codecs
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager, aclosing
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -18,6 +18,7 @@ from gql_gateway.core.identity import Identity
 from gql_gateway.core.states import FINAL
 from gql_gateway.services.audit import note
 from gql_gateway.services.jobs import Jobs
+from gql_gateway.services.room import Room
 from gql_gateway.store import inputs, users
 from gql_gateway.store.database import Database
 from gql_gateway.store.tables import Job
@@ -48,11 +49,17 @@ class Files:
     """Files of jobs. Every method takes the caller and finds the job by the caller's rights first."""
 
     def __init__(
-        self, database: Database, clusters: Mapping[str, Cluster], jobs: Jobs, limits: FileLimits | None = None
+        self,
+        database: Database,
+        clusters: Mapping[str, Cluster],
+        jobs: Jobs,
+        room: Room,
+        limits: FileLimits | None = None,
     ) -> None:
         self._database = database
         self._clusters = clusters
         self._jobs = jobs
+        self._room = room
         self._limits = limits or FileLimits()
 
     async def list(self, job: Job, path: str = "") -> list[FileEntry]:
@@ -93,12 +100,15 @@ class Files:
 
         Raises:
             Refused: NOT_FOUND, PATH_NOT_ALLOWED, FILE_PROTECTED, FILE_TOO_LARGE with the limit, FILE_EXISTS (a folder
-                has that name), LIMIT_EXCEEDED (no room), CLUSTER_UNAVAILABLE, CLUSTER_TIMEOUT.
+                has that name), LIMIT_EXCEEDED (no room, too many transfers), CLUSTER_UNAVAILABLE, CLUSTER_TIMEOUT.
         """
         job = await self._jobs.require(identity, job_id)
         target = paths.parse_writable(path)
         limit = self._limits.upload_bytes
-        entry = await self._clusters[job.cluster].upload(job.folder, target, chunks, limit=limit)
+        async with self._room.transfer(identity):
+            await self._room.admit(job)
+            counted = self._room.counted(job, chunks)
+            entry = await self._clusters[job.cluster].upload(job.folder, target, counted, limit=limit)
         async with self._database.transaction() as session:
             await inputs.add(session, job.id, str(target), at=datetime.now(UTC))
             await note(session, identity, AuditAction.UPLOAD, job, str(target))
@@ -131,7 +141,16 @@ class Files:
         job = await self._jobs.require(identity, job_id)
         checked = paths.parse(path)
         await self._note_reading(identity, AuditAction.DOWNLOAD, job, checked)
-        return self._clusters[job.cluster].download(job.folder, checked, offset=offset, length=length)
+        opening = self._clusters[job.cluster].download(job.folder, checked, offset=offset, length=length)
+        return self._one_of(identity, opening)
+
+    @asynccontextmanager
+    async def _one_of(
+        self, identity: Identity, opening: AbstractAsyncContextManager[Download]
+    ) -> AsyncIterator[Download]:
+        """Open a download as one of the caller's transfers."""
+        async with self._room.transfer(identity), opening as download:
+            yield download
 
     async def output(
         self, identity: Identity, job_id: str | None, path: str | None = None, offset: int = 0

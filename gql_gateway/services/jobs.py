@@ -32,10 +32,14 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class JobLimits:
-    """Per user: launched jobs that have not ended. In seconds: how long `launch` and `cancel` wait for their result."""
+    """Per user: launched jobs that have not ended. In seconds: how long `launch` and `cancel` wait for their result.
+
+    `job_bytes` is how much `clone` may copy.
+    """
 
     active_jobs: int = 1000
     answer_seconds: float = 10.0
+    job_bytes: int = 2**40
 
 
 class Jobs:
@@ -218,7 +222,7 @@ class Jobs:
             paths = await inputs.paths(session, job.cloned_from or "")
         if source is None:
             return
-        copied = await cluster.copy_inputs(source.folder, job.folder, paths)
+        copied = await cluster.copy_inputs(source.folder, job.folder, paths, limit=self._limits.job_bytes)
         async with self._database.transaction() as session:
             for path in copied:
                 await inputs.add(session, job.id, path, at=datetime.now(UTC))

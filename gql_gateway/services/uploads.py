@@ -16,6 +16,7 @@ from gql_gateway.core.identity import Identity
 from gql_gateway.core.ids import new_id
 from gql_gateway.services.audit import note
 from gql_gateway.services.jobs import Jobs
+from gql_gateway.services.room import Room
 from gql_gateway.store import inputs, uploads
 from gql_gateway.store.database import Database
 from gql_gateway.store.tables import Upload
@@ -45,10 +46,13 @@ class Ticket:
 class Uploads:
     """Uploads to jobs' folders. How far one got is known on the cluster alone, so any process may go on with it."""
 
-    def __init__(self, database: Database, clusters: Mapping[str, Cluster], jobs: Jobs, limits: UploadLimits) -> None:
+    def __init__(
+        self, database: Database, clusters: Mapping[str, Cluster], jobs: Jobs, room: Room, limits: UploadLimits
+    ) -> None:
         self._database = database
         self._clusters = clusters
         self._jobs = jobs
+        self._room = room
         self._limits = limits
 
     async def begin(
@@ -62,6 +66,7 @@ class Uploads:
         """
         job = await self._jobs.require(identity, job_id)
         part = Part(new_id(), paths.parse_writable(path), self._checked_size(size), _checked_digest(sha256), overwrite)
+        await self._room.admit(job, size)
         expires = datetime.now(UTC).replace(microsecond=0) + self._limits.lifetime
         # Written down first: what is begun on the cluster and known to nobody would stay there.
         async with self._database.transaction() as session:
@@ -89,7 +94,9 @@ class Uploads:
         """
         job = await self._jobs.require(identity, ticket.job_id)
         parts = self._clusters[job.cluster].parts
-        progress = await parts.append(job.folder, ticket.part, offset, chunks, atomic=atomic)
+        async with self._room.transfer(identity):
+            counted = self._room.counted(job, chunks)
+            progress = await parts.append(job.folder, ticket.part, offset, counted, atomic=atomic)
         if progress.state is PartState.DONE:
             async with self._database.transaction() as session:
                 await inputs.add(session, job.id, str(ticket.part.path), at=datetime.now(UTC))

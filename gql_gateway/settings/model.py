@@ -185,6 +185,24 @@ class Limits(Section):
         le=10_000_000,
         description="Requests of one user in a minute, each operation on a WebSocket and each use of a signed URL "
         "counted as one. Each gateway process counts for itself.",
+    job_bytes: int = Field(
+        1024 * GIB,
+        ge=1,
+        description="Bytes on disk in one job's folder beyond which nothing more can be uploaded. What a running job "
+        "writes is not stopped by it: that is for the cluster's own quota.",
+    )
+    user_bytes: int | None = Field(
+        None,
+        ge=1,
+        description="The same for all of a user's folders on one cluster together. It takes a look at all of them, "
+        "at most once a minute and for 5 s.",
+    )
+    transfers: int = Field(
+        6,
+        ge=1,
+        le=1000,
+        description="Uploads and downloads of one user at once; further ones wait. Each process counts for itself.",
+    )
     )
     subscriptions: int = Field(
         200, ge=1, le=100_000, description="Subscriptions of one user at once. Each process counts for itself."

@@ -26,6 +26,7 @@ from gql_gateway.services.changes import Changes
 from gql_gateway.services.contents import Contents
 from gql_gateway.services.files import FileLimits, Files
 from gql_gateway.services.jobs import JobLimits, Jobs
+from gql_gateway.services.room import Room, RoomLimits
 from gql_gateway.services.tokens import ApiTokens, TokenLimits
 from gql_gateway.services.uploads import UploadLimits, Uploads
 from gql_gateway.services.users import Users
@@ -117,15 +118,17 @@ def create_app(settings: Settings, signing: tuple[str, ...]) -> Application:
     statuses = Statuses(database, tuple(clusters))
     platform, tokens = _platform(settings), _tokens(settings, database)
     door = Door([tokens, *platform.sources], _door_options(settings))
-    services, signer = _services(settings, database, clusters, statuses, signing, tokens, door)
+    limits = settings.limits
+    room = Room(clusters, RoomLimits(limits.job_bytes, limits.user_bytes, limits.transfers))
+    services, signer = _services(settings, database, clusters, statuses, signing, tokens, door, room)
     options = _watcher_options(settings)
     watcher = Watcher(database, clusters, options)
     stale = timedelta(seconds=_STALE_LOOKS * options.status_seconds)
     health = Health(database, statuses, watcher, metrics, stale)
-    contents = Contents(clusters, services.jobs)
-    files = FileRoutes(signer, services.jobs, services.files, contents, settings.limits.upload_bytes)
+    contents = Contents(clusters, services.jobs, room)
+    files = FileRoutes(signer, services.jobs, services.files, contents, limits.upload_bytes)
     archives = ArchiveRoutes(signer, contents)
-    tus = TusRoutes(TicketSigner(signing, settings.server.url), services.uploads, settings.limits.upload_bytes)
+    tus = TusRoutes(TicketSigner(signing, settings.server.url), services.uploads, limits.upload_bytes)
     pages = Pages()
     endpoint = _endpoint(settings, services, door, pages)
     gateway = Gateway(database, clusters, watcher, platform)
@@ -167,15 +170,16 @@ def _services(
 ) -> tuple[Services, Signer]:
     limits = settings.limits
     users = Users(database, clusters)
-    jobs = Jobs(database, clusters, users, JobLimits(limits.active_jobs, limits.answer_seconds))
+    jobs = Jobs(database, clusters, users, JobLimits(limits.active_jobs, limits.answer_seconds, limits.job_bytes))
     signer = Signer(signing, settings.server.url, settings.server.download_seconds)
     tickets = TicketSigner(signing, settings.server.url)
     lifetime = timedelta(seconds=settings.server.upload_seconds)
     services = Services(
         users=users,
         jobs=jobs,
-        files=Files(database, clusters, jobs, FileLimits(limits.upload_bytes)),
-        uploads=Uploads(database, clusters, jobs, UploadLimits(limits.upload_bytes, lifetime)),
+    room: Room,
+        files=Files(database, clusters, jobs, room, FileLimits(limits.upload_bytes)),
+        uploads=Uploads(database, clusters, jobs, room, UploadLimits(limits.upload_bytes, lifetime)),
         changes=Changes(database, users, jobs),
         clusters=statuses,
         sign_download=lambda job, path, identity: signer.download_url(job.id, path, identity),

@@ -251,7 +251,7 @@ async def test_inputs_are_copied_from_job_to_job(cluster: Cluster, job: JobFolde
     target = f"{job.name}c"
     await cluster.prepare_job(target, SCRIPT)
     try:
-        assert await cluster.copy_inputs(job.name, target, ["a/b", "gone", "link"]) == ["a/b"]
+        assert await cluster.copy_inputs(job.name, target, ["a/b", "gone", "link"], limit=2**30) == ["a/b"]
         assert await download(cluster, target, "a/b") == b"x" * 3_000_000
     finally:
         await cluster.remove_job(target)

@@ -6,7 +6,7 @@ import os
 import time
 from typing import Any, Callable, Dict, List, Optional, Tuple, Union
 
-from gql_gateway.cluster.agent import paths, removal
+from gql_gateway.cluster.agent import paths, removal, room
 from gql_gateway.cluster.agent.arrival import INCOMING, Arrival, is_folder
 from gql_gateway.cluster.agent.paths import Folder
 from gql_gateway.cluster.agent.wire import Header, Wrong, write_all
@@ -198,24 +198,38 @@ def record(root: str, parts: List[str], name: bytes) -> Optional[str]:
 
 def copy(request: Header, _: bytes) -> Answer:
     """Copy regular files between two jobs' folders; those that are gone, or are no files, are left out."""
-    return {"copied": [parts for parts in request["paths"] if copied(request, parts)]}
+    found: List[List[str]] = []
+    left = request["limit"]
+    for parts in request["paths"]:
+        size = copied(request, parts, left)
+        if size is not None:
+            found.append(parts)
+            left -= size
+    return {"copied": found}
 
 
-def copied(request: Header, parts: List[str]) -> bool:
+def copied(request: Header, parts: List[str], most: int) -> Optional[int]:
+    """Copy one file as long as it is now: a job that writes to it, or has made it sparse, must find an end."""
     folder, name = paths.split(parts)
     try:
         with Folder(request["root"], request["from"] + folder) as dir_fd:
-            source, _ = paths.open_regular(dir_fd, name)
+            source, status = paths.open_regular(dir_fd, name)
     except Wrong:
-        return False
+        return None
     try:
         with Arrival({"root": request["root"], "job": request["job"], "parts": parts, "overwrite": True}) as arrival:
-            while os.sendfile(arrival.fd, source, None, READ_LIMIT):
-                pass
+            if status.st_size > most:
+                raise Wrong("LIMIT_EXCEEDED", f"The files to copy have more than {request['limit']} bytes, the limit.")
+            left = status.st_size
+            while left:
+                sent = os.sendfile(arrival.fd, source, None, min(left, READ_LIMIT))
+                if not sent:
+                    break
+                left -= sent
             arrival.place()
     finally:
         os.close(source)
-    return True
+    return status.st_size
 
 
 def notices(request: Header, _: bytes) -> Answer:
@@ -246,4 +260,5 @@ OPERATIONS: Dict[str, Callable[[Header, bytes], Answer]] = {
     "records": records,
     "copy": copy,
     "notices": notices,
+    "usage": room.usage,
 }

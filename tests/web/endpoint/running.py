@@ -23,6 +23,7 @@ from gql_gateway.services.audit import Audit
 from gql_gateway.services.changes import Changes
 from gql_gateway.services.files import Files
 from gql_gateway.services.jobs import Jobs
+from gql_gateway.services.room import Room
 from gql_gateway.services.uploads import UploadLimits, Uploads
 from gql_gateway.services.users import Users
 from gql_gateway.store.database import Database
@@ -111,14 +112,15 @@ async def running(
         clusters = {"local": Cluster(_away(store.parent))}
         users = Users(database, clusters)
         jobs = Jobs(database, clusters, users)
-        shelf = Shelf(database, clusters, jobs)
+        room = Room(clusters)
+        shelf = Shelf(database, clusters, jobs, room)
         tokens = ApiTokens(database)
         door = Door([tokens, *platform], door_options)
         services = Services(
             users=users,
             jobs=jobs,
             files=shelf,
-            uploads=Uploads(database, clusters, jobs, UploadLimits(1024, timedelta(hours=1))),
+            uploads=Uploads(database, clusters, jobs, room, UploadLimits(1024, timedelta(hours=1))),
             changes=Changes(database, users, jobs),
             clusters=Statuses(database, ("local",)),
             sign_download=lambda *_: "http://x",
