@@ -175,16 +175,6 @@ class Limits(Section):
         "connection is cut.",
     )
     upload_bytes: int = Field(64 * GIB, ge=1, description="Largest file in bytes that can be uploaded.")
-    active_jobs: int = Field(1000, ge=1, description="Launched jobs of one user that have not ended.")
-    answer_seconds: float = Field(
-        10, ge=0, le=300, description="How long `launch` and `cancel` wait for Slurm before they answer with what is."
-    )
-    requests_per_minute: int = Field(
-        12_000,
-        ge=1,
-        le=10_000_000,
-        description="Requests of one user in a minute, each operation on a WebSocket and each use of a signed URL "
-        "counted as one. Each gateway process counts for itself.",
     job_bytes: int = Field(
         1024 * GIB,
         ge=1,
@@ -203,6 +193,16 @@ class Limits(Section):
         le=1000,
         description="Uploads and downloads of one user at once; further ones wait. Each process counts for itself.",
     )
+    active_jobs: int = Field(1000, ge=1, description="Launched jobs of one user that have not ended.")
+    answer_seconds: float = Field(
+        10, ge=0, le=300, description="How long `launch` and `cancel` wait for Slurm before they answer with what is."
+    )
+    requests_per_minute: int = Field(
+        12_000,
+        ge=1,
+        le=10_000_000,
+        description="Requests of one user in a minute, each operation on a WebSocket and each use of a signed URL "
+        "counted as one. Each gateway process counts for itself.",
     )
     subscriptions: int = Field(
         200, ge=1, le=100_000, description="Subscriptions of one user at once. Each process counts for itself."
