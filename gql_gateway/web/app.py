@@ -167,6 +167,7 @@ def _services(
     signing: tuple[str, ...],
     tokens: ApiTokens,
     door: Door,
+    room: Room,
 ) -> tuple[Services, Signer]:
     limits = settings.limits
     users = Users(database, clusters)
@@ -177,7 +178,6 @@ def _services(
     services = Services(
         users=users,
         jobs=jobs,
-    room: Room,
         files=Files(database, clusters, jobs, room, FileLimits(limits.upload_bytes)),
         uploads=Uploads(database, clusters, jobs, room, UploadLimits(limits.upload_bytes, lifetime)),
         changes=Changes(database, users, jobs),
