@@ -15,6 +15,7 @@ from gql_gateway.core.identity import Identity, Role, canonical_email
 from gql_gateway.services.audit import OPERATOR, note
 from gql_gateway.store import tokens
 from gql_gateway.store.database import Database
+from gql_gateway.store.kept import Kept
 from gql_gateway.store.tables import ApiToken
 
 log = structlog.get_logger()
@@ -37,12 +38,21 @@ class TokenLimits:
     tokens: int = 50
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Whose token one is, while the store stays as it is, until it expires or its use is to be noted again."""
+
+    identity: Identity
+    until: datetime
+
+
 class ApiTokens:
     """Makes, knows and ends tokens."""
 
     def __init__(self, database: Database, limits: TokenLimits | None = None) -> None:
         self._database = database
         self._limits = limits or TokenLimits()
+        self._known: Kept[_Known] = Kept()
 
     # -- at the door --------------------------------------------------------------------------------------------
 
@@ -55,14 +65,21 @@ class ApiTokens:
         if not token.startswith(PREFIX):
             return None
         now = datetime.now(UTC)
-        async with self._database.reading() as session:
-            row = await tokens.by_hash(session, _hash(token))
-        if row is None or not hmac.compare_digest(row.token_sha256, _hash(token)):
+        stamp, key = self._database.stamp(), _hash(token)
+        if (known := self._known.get(key, stamp)) and now < known.until:
+            return known.identity
+        async with self._database.glance() as session:
+            row = await tokens.by_hash(session, key)
+        if row is None or not hmac.compare_digest(row.token_sha256, key):
             raise Unauthenticated(UNKNOWN)
         if reason := _fault(row, now):
             raise Unauthenticated(reason)
         await self._note_use(row, now)
-        return Identity(row.email, row.name, row.role, credential=f"{CREDENTIAL}{row.id}", expires_at=row.expires_at)
+        credential = f"{CREDENTIAL}{row.id}"
+        identity = Identity(row.email, row.name, row.role, credential=credential, expires_at=row.expires_at)
+        until = (row.last_used_at or now) + LAST_USED_GRAIN
+        self._known.put(key, stamp, _Known(identity, min(until, row.expires_at or until)))
+        return identity
 
     async def ended(self, held: Mapping[str, Identity]) -> Mapping[str, str]:
         """Those of these tokens that stopped working, each with the reason: one question to the store for all."""
@@ -90,25 +107,28 @@ class ApiTokens:
 
     # -- for the operator ---------------------------------------------------------------------------------------
 
-    async def create(
-        self, email: str, name: str, role: Role, lifetime: timedelta | None, *, by: Identity = OPERATOR
-    ) -> tuple[ApiToken, str]:
+    async def create(self, email: str, name: str, role: Role, lifetime: timedelta | None) -> tuple[ApiToken, str]:
         """Make a token; its text is returned here and kept nowhere.
 
         Raises:
             Refused: INVALID_INPUT for an e-mail address that is none.
         """
+        expires_at = datetime.now(UTC) + lifetime if lifetime else None
+        return await self._make(canonical_email(email), name, role, expires_at, OPERATOR)
+
+    async def _make(
+        self, email: str, name: str, role: Role, expires_at: datetime | None, by: Identity
+    ) -> tuple[ApiToken, str]:
         token = PREFIX + secrets.token_urlsafe(32)
-        now = datetime.now(UTC)
         async with self._database.transaction() as session:
             row = await tokens.create(
                 session,
                 token_sha256=_hash(token),
-                email=canonical_email(email),
+                email=email,
                 name=name,
                 role=role,
-                created_at=now,
-                expires_at=now + lifetime if lifetime else None,
+                created_at=datetime.now(UTC),
+                expires_at=expires_at,
             )
             await note(session, by, AuditAction.CREATE_TOKEN, detail=row.id)
         return row, token
@@ -148,11 +168,11 @@ class ApiTokens:
             raise refuse(ErrorCode.INVALID_INPUT, words, "input", "name")
         if role is Role.ADMIN and not identity.is_admin:
             raise refuse(ErrorCode.INVALID_INPUT, "Only administrators have such tokens.", "input", "role")
-        lifetime = self._lifetime(identity, expires_at)
+        end = self._end(identity, expires_at)
         if len(await self.mine(identity)) >= self._limits.tokens:
             words = f"You have {self._limits.tokens} tokens that work, which is the limit: revoke one."
             raise refuse(ErrorCode.LIMIT_EXCEEDED, words)
-        return await self.create(identity.email, name, role, lifetime, by=identity)
+        return await self._make(identity.email, name, role, end, identity)
 
     async def revoke_mine(self, identity: Identity, token_id: str | None) -> str:
         """End one of the caller's tokens now; again: no change.
@@ -167,8 +187,8 @@ class ApiTokens:
         await self.revoke(token_id, by=identity)
         return token_id
 
-    def _lifetime(self, identity: Identity, expires_at: datetime | None) -> timedelta:
-        """How long a new token works. One that was made with another ends with it at the latest."""
+    def _end(self, identity: Identity, expires_at: datetime | None) -> datetime:
+        """When a new token stops working. One that was made with another ends with it at the latest."""
         now = datetime.now(UTC)
         latest = now + self._limits.lifetime
         if identity.expires_at and identity.credential.startswith(CREDENTIAL):
@@ -179,7 +199,7 @@ class ApiTokens:
         if wanted > latest:
             words = f"A token that you make now ends {latest:%Y-%m-%dT%H:%M:%SZ} at the latest."
             raise refuse(ErrorCode.LIMIT_EXCEEDED, words, "input", "expiresAt")
-        return wanted - now
+        return wanted
 
 
 def _fault(row: ApiToken | None, now: datetime) -> str | None:

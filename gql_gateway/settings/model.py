@@ -97,6 +97,7 @@ class Store(Section):
     event_days: int = Field(
         90, ge=1, le=36500, description="How long state changes are kept; older cursors of subscriptions are refused."
     )
+    audit_days: int = Field(730, ge=1, le=36500, description="How long the audit log is kept.")
 
     @model_validator(mode="before")
     @classmethod
@@ -159,6 +160,16 @@ class Auth(Section):
         return self
 
 
+class Marketplace(Section):
+    """The Materials MarketPlace's own Python SDK, beside GraphQL."""
+
+    enabled: bool = Field(
+        default=False,
+        description="Whether to answer under `/api/applications/` as the MarketPlace's proxy does, so that programs "
+        "written with the package `marketplace-hpc` work when their host URL names this server.",
+    )
+
+
 class Limits(Section):
     """How much one request or one user may ask for."""
 
@@ -201,8 +212,8 @@ class Limits(Section):
         12_000,
         ge=1,
         le=10_000_000,
-        description="Requests of one user in a minute, each operation on a WebSocket and each use of a signed URL "
-        "counted as one. Each gateway process counts for itself.",
+        description="Requests of one user in a minute, each operation on a WebSocket counted as one. Each gateway "
+        "process counts for itself.",
     )
     subscriptions: int = Field(
         200, ge=1, le=100_000, description="Subscriptions of one user at once. Each process counts for itself."
@@ -323,6 +334,7 @@ class Settings(Section):
     server: Server = Server()
     store: Annotated[Store, Field(default_factory=dict, validate_default=True)]
     auth: Auth = Auth()
+    marketplace: Marketplace = Marketplace()
     limits: Limits = Limits()
     watcher: Watch = Watch()
     clusters: tuple[ClusterSettings, ...]

@@ -59,6 +59,7 @@ class WatcherOptions:
     notices: bool = True
     patience: Patience = field(default_factory=Patience)
     event_retention: timedelta = timedelta(days=90)
+    audit_retention: timedelta = timedelta(days=730)
 
 
 @dataclass(slots=True)
@@ -86,7 +87,7 @@ class ClusterWatch:
             database, cluster, options.patience, self._leadership.holds, rate=options.submit_rate
         )
         self._canceller = Canceller(database, cluster)
-        self._sweeper = Sweeper(database, cluster, options.event_retention)
+        self._sweeper = Sweeper(database, cluster, options.event_retention, options.audit_retention)
         self._look = asyncio.Event()
         self._probe = asyncio.Event()
         self._back = asyncio.Event()
@@ -113,7 +114,7 @@ class ClusterWatch:
     # -- carrying out -------------------------------------------------------------------------------------------
 
     async def _submit(self) -> None:
-        async with self._database.signal.listen() as bell:
+        async with self._database.signal.listen(JobState.LAUNCHING) as bell:
             while True:
                 wait = await self._submitter.carry_out()
                 if self._submitter.take_submitted():
@@ -121,7 +122,8 @@ class ClusterWatch:
                 await bell.wait(_most(wait))
 
     async def _cancel(self) -> None:
-        async with self._database.signal.listen() as bell:
+        # A cancel rings every bell. QUEUED: it may have been asked for while the outcome of the sbatch was unknown.
+        async with self._database.signal.listen(JobState.QUEUED) as bell:
             while True:
                 wait = await self._canceller.carry_out()
                 for job_id in self._canceller.take_touched():

@@ -6,7 +6,7 @@ import structlog
 
 from gql_gateway.cluster.cluster import Cluster
 from gql_gateway.core.errors import Refused
-from gql_gateway.store import events, jobs, uploads, wishes
+from gql_gateway.store import audit, events, jobs, uploads, wishes
 from gql_gateway.store.database import Database
 from gql_gateway.store.tables import Job
 
@@ -17,12 +17,13 @@ HALF_DONE = timedelta(minutes=5)
 
 
 class Sweeper:
-    """Sweeps for one cluster. `retention` is how long events are kept."""
+    """Sweeps for one cluster. `retention` is how long events are kept, `audit_retention` the audit log."""
 
-    def __init__(self, database: Database, cluster: Cluster, retention: timedelta) -> None:
+    def __init__(self, database: Database, cluster: Cluster, retention: timedelta, audit_retention: timedelta) -> None:
         self._database = database
         self._cluster = cluster
         self._retention = retention
+        self._audit_retention = audit_retention
 
     async def sweep(self) -> None:
         """Remove folders and rows of jobs that were never finished or are deleted, and old events."""
@@ -38,6 +39,7 @@ class Sweeper:
         await self._drop_uploads(now)
         async with self._database.transaction() as session:
             await events.purge(session, now - self._retention)
+            await audit.purge(session, now - self._audit_retention)
 
     async def _remove(self, job: Job, now: datetime) -> None:
         if not job.prepared:

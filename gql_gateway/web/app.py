@@ -42,6 +42,7 @@ from gql_gateway.web.endpoint import EndpointOptions, GraphQLEndpoint
 from gql_gateway.web.errors import HANDLERS
 from gql_gateway.web.files import FileRoutes
 from gql_gateway.web.health import Health
+from gql_gateway.web.marketplace import MarketplaceRoutes
 from gql_gateway.web.metrics import Metrics
 from gql_gateway.web.middleware import Surroundings
 from gql_gateway.web.oidc import JwtRules
@@ -131,9 +132,18 @@ def create_app(settings: Settings, signing: tuple[str, ...]) -> Application:
     tus = TusRoutes(TicketSigner(signing, settings.server.url), services.uploads, limits.upload_bytes)
     pages = Pages()
     endpoint = _endpoint(settings, services, door, pages)
+    marketplace = MarketplaceRoutes(door, services, settings.limits.upload_bytes)
     gateway = Gateway(database, clusters, watcher, platform)
     app = Starlette(
-        routes=[*pages.routes, *health.routes, *files.routes, *archives.routes, *tus.routes, *endpoint.routes],
+        routes=[
+            *pages.routes,
+            *health.routes,
+            *files.routes,
+            *archives.routes,
+            *tus.routes,
+            *endpoint.routes,
+            *(marketplace.routes if settings.marketplace.enabled else ()),
+        ],
         middleware=_cors(settings.server.allowed_origins),
         exception_handlers=HANDLERS,
         lifespan=lambda _app: gateway.running(),
@@ -156,6 +166,7 @@ def _watcher_options(settings: Settings) -> WatcherOptions:
             record_after=timedelta(seconds=watch.record_seconds),
         ),
         event_retention=timedelta(days=settings.store.event_days),
+        audit_retention=timedelta(days=settings.store.audit_days),
     )
 
 
