@@ -43,7 +43,7 @@ class Changes:
         owner = None if identity.is_admin else (await self._users.require(identity)).id
         job = await self._jobs.require(identity, job_id) if only_one else None
         key = job.id if job else None
-        async with self._database.signal.listen() as bell:
+        async with self._database.signal.listen(key or owner) as bell:
             cursor = await self._check(after) if after is not None else None
             while True:
                 rows = await self._snapshot(owner, key) if cursor is None else await self._behind(cursor, owner, key)

@@ -168,7 +168,7 @@ class Files:
         if offset < 0:
             raise refuse(ErrorCode.INVALID_INPUT, "`offset` is a number of bytes from the start: 0 or more.", "offset")
         checked = paths.parse(path) if path is not None else None
-        async with self._database.signal.listen() as bell:
+        async with self._database.signal.listen(job.id) as bell:
             while checked is None:
                 if job.slurm_job_id:
                     checked = paths.parse(paths.output_name(job.slurm_job_id))
@@ -209,7 +209,7 @@ class Files:
 
     async def _until_final(self, job: Job, ended: asyncio.Event) -> None:
         try:
-            async with self._database.signal.listen() as bell:
+            async with self._database.signal.listen(job.id) as bell:
                 while not await self._jobs.is_over(job.id):
                     await bell.wait(self._limits.final_look_seconds)
         finally:

@@ -42,10 +42,10 @@ class Database:
                 await session.connection()
             with working():
                 yield session
-                grew = await events.write(session)
+                topics = await events.write(session)
                 await session.commit()
-        if grew:
-            self.signal.grown()
+        if topics:
+            self.signal.grown(topics)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:

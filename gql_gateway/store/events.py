@@ -15,7 +15,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from gql_gateway.core.states import FINAL, JobState, Source
 from gql_gateway.store import dialect
-from gql_gateway.store.signals import CHANNEL
+from gql_gateway.store.signals import CHANNEL, payload
 from gql_gateway.store.tables import Job, JobEvent, Mark
 
 _PENDING = "events"
@@ -50,20 +50,22 @@ async def append(
     return event
 
 
-async def write(session: AsyncSession) -> bool:
-    """Write the transaction's events, immediately before its commit; whether there were any."""
+async def write(session: AsyncSession) -> frozenset[str]:
+    """Write the transaction's events, immediately before its commit; their topics."""
     pending: list[JobEvent] = session.info.pop(_PENDING, [])
     if not pending:
-        return False
+        return frozenset()
     await session.flush()
+    topics = frozenset(topic for event in pending for topic in (event.job_id, event.owner_id, event.state.value))
     if dialect.is_postgresql(session):
         connection = await session.connection()
         await connection.execute(
-            text("SELECT pg_advisory_xact_lock(:lock), pg_notify(:channel, '')"), {"lock": LOCK, "channel": CHANNEL}
+            text("SELECT pg_advisory_xact_lock(:lock), pg_notify(:channel, :payload)"),
+            {"lock": LOCK, "channel": CHANNEL, "payload": payload(topics)},
         )
     session.add_all(pending)
     await session.flush()
-    return True
+    return topics
 
 
 async def after(

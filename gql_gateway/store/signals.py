@@ -1,5 +1,8 @@
 """Signals: a hint that the log of events grew, or that somebody wishes something. Losing one costs time, nothing else.
 
+Each event rings by its topics: the job, its owner, its new state. Whoever waits for one job is not woken by others':
+with one bell for all, 64 callers that launched at once had the store asked 64 times for each of their events.
+
 On SQLite the one gateway process tells itself. On PostgreSQL the notification is part of the transaction that writes
 the events (`events.write`), so it arrives after they can be seen, in every process; one connection listens.
 """
@@ -7,7 +10,7 @@ the events (`events.write`), so it arrives after they can be seen, in every proc
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
@@ -20,6 +23,9 @@ from gql_gateway.store import engines
 CHANNEL = "gql_gateway"
 """PostgreSQL's name for the signal."""
 
+PAYLOAD_BYTES = 8000
+"""PostgreSQL takes less than that with a notification."""
+
 _PROBE_SECONDS = 30.0
 _ANSWER_SECONDS = 10.0
 _FIRST_WAIT, _LONGEST_WAIT = 0.2, 15.0
@@ -30,12 +36,14 @@ log = structlog.get_logger()
 class Bell:
     """One listener's view: rung stays rung until `wait` has said so, so that nothing between two waits is lost."""
 
-    def __init__(self) -> None:
+    def __init__(self, topic: str | None) -> None:
+        self._topic = topic
         self._rung = asyncio.Event()
 
-    def ring(self) -> None:
-        """Wake the listener, now or at its next wait."""
-        self._rung.set()
+    def ring(self, topics: Collection[str] | None = None) -> None:
+        """Wake the listener, now or at its next wait, where its topic is among these (None: whatever it is)."""
+        if self._topic is None or topics is None or self._topic in topics:
+            self._rung.set()
 
     async def wait(self, seconds: float) -> bool:
         """Wait to be rung, at most so long; whether it was."""
@@ -61,26 +69,26 @@ class Signal:
         """Stop listening to other processes."""
 
     @asynccontextmanager
-    async def listen(self) -> AsyncIterator[Bell]:
-        """A bell that is rung by everything from here on. Listen first, then read, then wait."""
-        with self._hung() as bell:
+    async def listen(self, topic: str | None = None) -> AsyncIterator[Bell]:
+        """A bell that is rung by everything from here on, or by one topic. Listen first, then read, then wait."""
+        with self._hung(topic) as bell:
             yield bell
 
     def ring(self) -> None:
         """Wake every listener, in every process."""
         self._ring_here()
 
-    def grown(self) -> None:
-        """Say that a transaction of this process with events was committed."""
-        self._ring_here()
+    def grown(self, topics: Collection[str]) -> None:
+        """Say that a transaction of this process with events on these topics was committed."""
+        self._ring_here(topics)
 
-    def _ring_here(self) -> None:
+    def _ring_here(self, topics: Collection[str] | None = None) -> None:
         for bell in self._bells:
-            bell.ring()
+            bell.ring(topics)
 
     @contextmanager
-    def _hung(self) -> Iterator[Bell]:
-        bell = Bell()
+    def _hung(self, topic: str | None) -> Iterator[Bell]:
+        bell = Bell(topic)
         self._bells.add(bell)
         try:
             yield bell
@@ -115,10 +123,10 @@ class NotifySignal(Signal):
         self._wished = True
         self._work.set()
 
-    def grown(self) -> None:
+    def grown(self, topics: Collection[str]) -> None:
         """Nothing while listening: the notification rings here too, and twice would wake everybody twice."""
         if not self._listening:
-            self._ring_here()
+            self._ring_here(topics)
 
     async def _run(self) -> None:
         wait = _FIRST_WAIT
@@ -160,11 +168,17 @@ class NotifySignal(Signal):
             statement = f"NOTIFY {CHANNEL}" if wished else "SELECT 1"
             await connection.execute(statement, timeout=_ANSWER_SECONDS)
 
-    def _notified(self, *_: object) -> None:
-        self._ring_here()
+    def _notified(self, _connection: object, _process: int, _channel: str, payload: str) -> None:
+        self._ring_here(frozenset(payload.split()) or None)
 
     def _lost(self, _connection: object) -> None:
         self._work.set()
+
+
+def payload(topics: Collection[str]) -> str:
+    """What a notification carries; nothing, which rings every bell, where it would be too long."""
+    text = " ".join(sorted(topics))
+    return text if len(text) < PAYLOAD_BYTES else ""
 
 
 def signal_of(url: str) -> Signal:
