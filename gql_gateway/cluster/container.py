@@ -68,7 +68,7 @@ def options(spec: JobSpec, network: Network, runtime: Runtime) -> list[str]:
 
 def verb(spec: JobSpec) -> str:
     """`run` starts the image's entry point, `exec` what is named."""
-    return "run" if spec.command is None and spec.args is None else "exec"
+    return "run" if spec.entry_point or (spec.command is None and spec.args is None) else "exec"
 
 
 def program(spec: JobSpec) -> list[str]:

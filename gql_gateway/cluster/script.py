@@ -4,15 +4,15 @@ What runs outside the container is this text, the site's preamble and the contai
 occurs only as quoted words behind it. The text is run by bash (sites' `module` is a function of it) and keeps to
 what every POSIX shell parses.
 
-The exit status is the container's own, but for 96: no container command on the node, 97: the job's folder is not
-as it must be, 98: another Slurm job holds the claim.
+The exit status is the container's own, but for 95: a file of the job's folder cannot be a standard stream, 96: no
+container command on the node, 97: the job's folder is not as it must be, 98: another Slurm job holds the claim.
 """
 
 import re
 import shlex
 from dataclasses import dataclass
 
-from gql_gateway.cluster import container
+from gql_gateway.cluster import container, redirections
 from gql_gateway.cluster.container import INSIDE, MODERN, Network, Runtime
 from gql_gateway.core.ids import slurm_name
 from gql_gateway.core.paths import WORK
@@ -173,8 +173,8 @@ command -v -- {command} >/dev/null || {{
     gw_say "there is no command {command} on $(hostname)"
     gw_finish {no_container}
 }}
-[ -z "$gw_signals" ] || gw_finish 143
-{container} </dev/null &
+{streams}[ -z "$gw_signals" ] || gw_finish 143
+{container} {redirects} &
 gw_child=$!
 [ -z "$gw_signals" ] || kill -TERM "$gw_child"
 while :; do
@@ -187,7 +187,10 @@ done
 
 
 def _closing(job: ScriptInput) -> str:
-    return _CLOSING.format(container=_container(job), **_names(job))
+    streams = redirections.opened(job.spec)
+    return _CLOSING.format(
+        container=_container(job), streams=streams, redirects=redirections.used(job.spec), **_names(job)
+    )
 
 
 def _container(job: ScriptInput) -> str:

@@ -11,6 +11,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from gql_gateway.core.errors import ErrorCode, Problem, Refused
+from gql_gateway.core.paths import is_protected
 
 TEXT_BYTES = 64 * 1024
 ENVIRONMENT_BYTES = 256 * 1024
@@ -19,6 +20,8 @@ NAME_RULE = "1 to 64 letters, digits, spaces and . _ + @ -, beginning with a let
 
 _SLURM_WORD = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 _SlurmWord = Annotated[str, Field(pattern=_SLURM_WORD)]
+# One name, of characters that no shell reads as anything else.
+_FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+@=-]{0,199}$")]
 _IMAGE_URI = re.compile(r"(docker|oras|library|shub|https?)://[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,500}")
 _IMAGE_PATH = re.compile(r"(/[A-Za-z0-9._+@-]+)+")
 _RESERVED_ENVIRONMENT = re.compile(r"(APPTAINER|SINGULARITY|SLURM|SBATCH|PMIX?)(_.*|ENV_.*)?", re.IGNORECASE)
@@ -69,13 +72,19 @@ class EnvironmentVariable(_Strict):
 class JobSpec(_Strict):
     """Everything `createJob` is told.
 
-    `command` goes to the container's own shell, `args` run without one, neither means the image's entry point.
+    `command` goes to the container's own shell, `args` run without one, neither means the image's entry point; with
+    `entry_point` it is given the `args`. `stdin`, `stdout` and `stderr` name files in the job's folder, for images
+    without a shell that could redirect; `stderr` may be `stdout`'s file too.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+@ -]{0,63}$")]
     image: Annotated[str, Field(max_length=512)]
     command: Annotated[str, Field(min_length=1, max_length=TEXT_BYTES)] | None = None
     args: Annotated[tuple[str, ...], Field(min_length=1, max_length=1000)] | None = None
+    entry_point: bool = False
+    stdin: _FileName | None = None
+    stdout: _FileName | None = None
+    stderr: _FileName | None = None
     resources: Resources = Resources()
     environment: Annotated[tuple[EnvironmentVariable, ...], Field(max_length=200)] = ()
 
@@ -83,7 +92,16 @@ class JobSpec(_Strict):
     def _one_way_to_run(self) -> Self:
         if self.command is not None and self.args is not None:
             raise ValueError("give `command` or `args`, not both")
+        if self.command is not None and self.entry_point:
+            raise ValueError("the image's entry point takes `args` and no `command`")
         return self
+
+    @field_validator("stdin", "stdout", "stderr")
+    @classmethod
+    def _not_protected(cls, name: str | None) -> str | None:
+        if name is not None and is_protected(name):
+            raise ValueError(f"{name} belongs to the job itself")
+        return name
 
     @field_validator("command", "args")
     @classmethod

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gql_gateway.api.context import Context
+from gql_gateway.core.errors import Unauthenticated
+from gql_gateway.core.identity import Identity
 from gql_gateway.web.auth import Authenticator, TokenSource, bearer
 from gql_gateway.web.rates import Allowance
 from gql_gateway.web.vigil import Vigil
@@ -37,3 +39,17 @@ class Door:
         if authorization is not None:
             context.identity = await self._authenticator.authenticate(authorization)
             context.token = bearer(authorization)
+
+    async def caller(self, authorization: str | None) -> Identity:
+        """Who asks, outside of GraphQL; counts as one request.
+
+        Raises:
+            Unauthenticated: nobody said so, or no source takes the token.
+            RateExceeded: too many requests in the last minute.
+            Unavailable: as `enter`.
+        """
+        identity = await self._authenticator.authenticate(authorization)
+        if identity is None:
+            raise Unauthenticated("This needs a token: `Authorization: Bearer …`.")
+        await self.allowance.request(identity.email)
+        return identity

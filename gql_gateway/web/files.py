@@ -2,6 +2,7 @@
 
 import base64
 import re
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from http import HTTPStatus
 from mimetypes import MimeTypes
@@ -64,7 +65,7 @@ class FileRoutes:
             # It was replaced in between: the range is of another file, so the whole new one is sent.
             await stack.aclose()
             download, wanted = await stack.enter_async_context(await self._open(permission, None)), None
-        return _Streamed(download, stack, wanted)
+        return sent(download, stack, wanted)
 
     async def write(self, request: Request) -> Response:
         """Receive a file; it appears under its name when it is whole."""
@@ -104,11 +105,13 @@ class FileRoutes:
         )
 
 
-class _Streamed(StreamingResponse):
-    """An answer that holds a download open until it is sent, or its reader has gone."""
+class Streamed(StreamingResponse):
+    """An answer that holds its source open until it is sent, or its reader has gone."""
 
-    def __init__(self, download: Download, stack: AsyncExitStack, wanted: range | None) -> None:
-        super().__init__(download.chunks, _status(wanted), _headers(download.entry, wanted))
+    def __init__(
+        self, chunks: AsyncIterator[bytes], stack: AsyncExitStack, headers: Mapping[str, str], status: int = 200
+    ) -> None:
+        super().__init__(chunks, status, headers)
         self._stack = stack
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -117,8 +120,13 @@ class _Streamed(StreamingResponse):
                 await super().__call__(scope, receive, send)
             except Refused as refused:
                 # The head is sent already. Returning without an end makes the server cut the connection, so that the
-                # client sees fewer bytes than it was promised.
+                # client sees that something is missing.
                 log.warning("download broke off", error=str(refused))
+
+
+def sent(download: Download, stack: AsyncExitStack, wanted: range | None = None) -> Streamed:
+    """The answer that sends a file, or a range of it."""
+    return Streamed(download.chunks, stack, _headers(download.entry, wanted), _status(wanted))
 
 
 def _wants_digest(request: Request) -> bool:
