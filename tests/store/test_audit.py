@@ -50,12 +50,16 @@ async def test_an_entry_outlives_its_job(database: Database) -> None:
     assert await ids(database, job_id=job.id) == [kept]
 
 
+async def interrupted(database: Database) -> None:
+    async with database.transaction() as session:
+        entry = GatewayAuditEntry(at=NOW, actor="a@b.org", role=Role.USER, credential="", action=AuditAction.LAUNCH)
+        await audit.add(session, entry)
+        raise InterruptedError
+
+
 async def test_an_act_that_is_not_done_leaves_no_entry(database: Database) -> None:
     with pytest.raises(InterruptedError):
-        async with database.transaction() as session:
-            entry = GatewayAuditEntry(at=NOW, actor="a@b.org", role=Role.USER, credential="", action=AuditAction.LAUNCH)
-            await audit.add(session, entry)
-            raise InterruptedError
+        await interrupted(database)
     assert await ids(database) == []
 
 
