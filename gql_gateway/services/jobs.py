@@ -58,7 +58,7 @@ class Jobs:
     async def get(self, identity: Identity, job_id: str) -> Job | None:
         """The job with this id; None where it is not there or not the caller's: the two look the same."""
         owner = await self._scope(identity)
-        async with self._database.reading() as session:
+        async with self._database.glance() as session:
             return None if owner == "" else await jobs.get(session, job_id, owner_id=owner)
 
     async def require(self, identity: Identity, job_id: str | None) -> Job:
@@ -93,7 +93,9 @@ class Jobs:
     ) -> Page:
         """A page of the caller's jobs, newest first; an administrator's: everybody's, or those of `owner_id`."""
         owner = await self._scope(identity) if owner_id is None or not identity.is_admin else owner_id
-        async with self._database.reading() as session:
+        # A filter may have very many rows looked at, which is no work for the event loop.
+        filtered = search or states is not None
+        async with self._database.reading() if filtered else self._database.glance() as session:
             return await jobs.page(
                 session,
                 owner_id=owner,

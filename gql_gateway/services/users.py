@@ -7,6 +7,7 @@ from gql_gateway.core.errors import ErrorCode, refuse
 from gql_gateway.core.identity import Identity
 from gql_gateway.store import users
 from gql_gateway.store.database import Database
+from gql_gateway.store.kept import Kept
 from gql_gateway.store.tables import User
 
 
@@ -16,6 +17,7 @@ class Users:
     def __init__(self, database: Database, clusters: Mapping[str, Cluster]) -> None:
         self._database = database
         self._default = next(iter(clusters.values()))
+        self._known: Kept[User] = Kept()
 
     async def create(self, identity: Identity) -> User:
         """Make the caller a user, with a folder on the default cluster; again: the same user.
@@ -30,8 +32,14 @@ class Users:
 
     async def me(self, identity: Identity) -> User | None:
         """The caller as a user; None before `create`."""
-        async with self._database.reading() as session:
-            return await users.get(session, identity.email)
+        stamp = self._database.stamp()
+        if user := self._known.get(identity.email, stamp):
+            return user
+        async with self._database.glance() as session:
+            user = await users.get(session, identity.email)
+        if user:
+            self._known.put(identity.email, stamp, user)
+        return user
 
     async def require(self, identity: Identity) -> User:
         """The caller as a user.

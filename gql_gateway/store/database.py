@@ -3,15 +3,18 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 from sqlalchemy.ext.asyncio import async_sessionmaker
+from sqlmodel import Session
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from gql_gateway.core.errors import Unavailable
 from gql_gateway.store import engines, events, migrations
 from gql_gateway.store.failures import connecting, working
+from gql_gateway.store.kept import Changes
 from gql_gateway.store.signals import Signal, signal_of
 
 
@@ -29,6 +32,9 @@ class Database:
         self._reader = engines.reading(url, self._writer, echo=echo)
         self._write_session = async_sessionmaker(self._writer, class_=AsyncSession, expire_on_commit=False)
         self._read_session = async_sessionmaker(self._reader, class_=AsyncSession, expire_on_commit=False)
+        self._in_place = engines.in_place(url)
+        self._glance_session = _sessions_in_place(self._in_place) if self._in_place else self._read_session
+        self._changes = Changes(self._in_place)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
@@ -59,6 +65,21 @@ class Database:
                 await session.connection()
             with working():
                 yield session
+
+    @asynccontextmanager
+    async def glance(self) -> AsyncIterator[AsyncSession]:
+        """As `reading`, for what is found by a key in no time: on SQLite it is asked in place, in the event loop.
+
+        Raises:
+            Unavailable: the database does not answer.
+        """
+        async with self._glance_session() as session:
+            with connecting(), working():
+                yield session
+
+    def stamp(self) -> object | None:
+        """What was read when the stamp was the same is still so; None: that is not known (PostgreSQL)."""
+        return self._changes.stamp()
 
     async def check(self) -> None:
         """See that the database answers and has the schema that this version needs.
@@ -96,8 +117,19 @@ class Database:
     async def close(self) -> None:
         """Close every connection."""
         await self.signal.close()
+        self._changes.close()
+        if self._in_place:
+            self._in_place.dispose()
         await self._reader.dispose()
         await self._writer.dispose()
+
+
+def _sessions_in_place(engine: Engine) -> async_sessionmaker[AsyncSession]:
+    class InPlace(Session):
+        def get_bind(self, *_: Any, **_options: Any) -> Engine:
+            return engine
+
+    return async_sessionmaker(class_=AsyncSession, sync_session_class=InPlace, expire_on_commit=False)
 
 
 def _current(connection: Connection) -> str | None:
