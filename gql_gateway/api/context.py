@@ -1,6 +1,6 @@
 """What resolvers are given: the services, and who asks."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -28,6 +28,9 @@ class Clusters(Protocol):
 
     async def statuses(self) -> Sequence[ClusterStatus]:
         """Every cluster of this gateway as it was last seen, in the order of the configuration."""
+
+    def follow(self, name: str) -> AsyncGenerator[ClusterStatus]:
+        """One of them as it is, and again each time that it differs."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,10 @@ from gql_gateway.cluster.files import FileKind
 from gql_gateway.core.audit import AuditAction
 from gql_gateway.core.errors import ErrorCode
 from gql_gateway.core.identity import Role
+from gql_gateway.core.order import Direction, OrderField
 from gql_gateway.core.states import JobState, Source
 
-__all__ = ["AuditAction", "ErrorCode", "FileKind", "JobState", "Role", "Source"]
+__all__ = ["AuditAction", "Direction", "ErrorCode", "FileKind", "JobState", "OrderField", "Role", "Source"]
 
 
 def _describe(enum: type[Enum], name: str, description: str, members: Mapping[Enum, str]) -> None:
@@ -120,5 +121,26 @@ _describe(
         ErrorCode.LIMIT_EXCEEDED: "A limit was reached, which `message` tells.",
         ErrorCode.CLUSTER_UNAVAILABLE: "The cluster cannot be reached. Nothing was done there; try again later.",
         ErrorCode.CLUSTER_TIMEOUT: "The cluster did not answer in time. It may have been done: look, then try again.",
+    },
+)
+
+_describe(
+    OrderField,
+    "JobOrderField",
+    "What jobs can be ordered by.",
+    {
+        OrderField.CREATED_AT: "When they were created.",
+        OrderField.ENDED_AT: "When they ended; those that have not ended count as later than all others.",
+        OrderField.NAME: "Their name.",
+    },
+)
+
+_describe(
+    Direction,
+    "OrderDirection",
+    "Which way to order.",
+    {
+        Direction.ASC: "Smallest or oldest first.",
+        Direction.DESC: "Largest or newest first.",
     },
 )

@@ -6,6 +6,7 @@ from typing import Any
 import strawberry
 
 from gql_gateway.api.enums import Role
+from gql_gateway.api.filters import LabelInput
 from gql_gateway.api.paging import given
 from gql_gateway.api.scalars import ByteCount, Upload
 from gql_gateway.core.errors import ErrorCode, refuse
@@ -80,6 +81,9 @@ class CreateJobInput:
     cluster: str | None = strawberry.field(
         default=strawberry.UNSET, description="Where to run, as in `Cluster.name`; null: the first cluster."
     )
+    labels: list[LabelInput] | None = strawberry.field(
+        default=strawberry.UNSET, description="Labels to find the job by, at most 32."
+    )
     idempotency_key: str | None = strawberry.field(
         default=strawberry.UNSET,
         description=f"A text of your choice, such as a UUID, of at most {KEY_LENGTH} characters, so that trying again "
@@ -112,6 +116,8 @@ class CreateJobInput:
             found["resources"] = _given(self.resources, *ResourcesInput.__annotations__)
         if self.environment:
             found["environment"] = tuple({"name": item.name, "value": item.value} for item in self.environment)
+        if self.labels:
+            found["labels"] = tuple({"key": label.key, "value": label.value} for label in self.labels)
         return found
 
 

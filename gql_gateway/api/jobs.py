@@ -1,8 +1,7 @@
 """Users, their jobs, and what happened to them: they refer to each other, so they stand together."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
 import strawberry
@@ -11,11 +10,13 @@ from gql_gateway.api.clusters import Cluster
 from gql_gateway.api.context import Info
 from gql_gateway.api.enums import JobState, Source
 from gql_gateway.api.fields import resolved
-from gql_gateway.api.files import JobFile
-from gql_gateway.api.limits import PAGE_SIZE
+from gql_gateway.api.files import JobFile, OutputChunk
+from gql_gateway.api.filters import Filter, JobFilter, OrderBy, cursor_of, job_filter, place
+from gql_gateway.api.limits import MAX_OUTPUT_BYTES, OUTPUT_BYTES, PAGE_SIZE
 from gql_gateway.api.nodes import Node
-from gql_gateway.api.paging import After, Before, First, Last, PageInfo, Window, given, page_size, window
-from gql_gateway.api.resources import JobFilter, JobStateCount, Resources
+from gql_gateway.api.paging import After, Before, First, Last, PageInfo, Window, given, output_size, page_size, window
+from gql_gateway.api.resources import JobStateCount, JobUsage, Label, Resources
+from gql_gateway.api.scalars import ByteCount
 from gql_gateway.api.tokens import Token
 from gql_gateway.core.errors import Refused
 from gql_gateway.core.ids import global_id
@@ -63,12 +64,15 @@ class User(Node):
         states: States = strawberry.UNSET,
         last: Last = strawberry.UNSET,
         before: Before = strawberry.UNSET,
+        filter_: Filter = strawberry.UNSET,
+        order_by: OrderBy = strawberry.UNSET,
     ) -> "JobConnection":
         """A page of this user's jobs."""
         wanted = window(first=first, after=after, last=last, before=before)
         # An administrator sees everybody's jobs, anybody else their own.
         owner_id = self.row.id if info.context.caller.is_admin else None
-        return await JobConnection.load(info, wanted, JobFilter(states=given(states), owner_id=owner_id))
+        chosen = job_filter(filter_, order_by, states=given(states), owner_id=owner_id)
+        return await JobConnection.load(info, wanted, chosen)
 
 
 @strawberry.type(description="A calculation: a container that runs on a cluster, in a folder of its own.")
@@ -211,6 +215,46 @@ class Job(Node):
                 return None
             raise
 
+    @resolved("Its labels, in the order in which they were given.")
+    def labels(self) -> list[Label]:
+        """The labels, from the job's specification."""
+        return [Label(**label) for label in self.row.spec.get("labels", ())]
+
+    @resolved(
+        "What it used so far; null before it starts. The site's accounts tell most of it, some seconds after its end."
+    )
+    def usage(self) -> JobUsage | None:
+        """What the watcher learned once, and the time."""
+        return JobUsage.of(self.row, datetime.now(UTC))
+
+    @resolved(
+        "A part of a text file of the job, to read once and not to follow as `jobOutput` does. Null where there is no "
+        "such file (yet), and, with an error beside, while the cluster cannot be asked."
+    )
+    async def output(
+        self,
+        info: Info,
+        path: Annotated[
+            str | None,
+            strawberry.argument(description="Path of the file, relative to the job's folder; null: Slurm's output."),
+        ] = strawberry.UNSET,
+        offset: Annotated[
+            ByteCount | None, strawberry.argument(description="Byte to start at; null: so that the end is shown.")
+        ] = strawberry.UNSET,
+        limit: Annotated[
+            int | None, strawberry.argument(description=f"Most bytes to read, 1 to {MAX_OUTPUT_BYTES}.")
+        ] = OUTPUT_BYTES,
+    ) -> OutputChunk | None:
+        """Read a part of a file."""
+        wanted = output_size(limit)
+        try:
+            chunk = await info.context.services.files.read(self.row, given(path), given(offset), wanted)
+        except Refused as refused:
+            if file_missing(refused):
+                return None
+            raise
+        return OutputChunk.of(chunk) if chunk else None
+
     @resolved("What happened to it, oldest first.")
     async def events(
         self, info: Info, first: First = PAGE_SIZE, after: After = strawberry.UNSET
@@ -260,7 +304,7 @@ class JobEdge:
     node: Job = strawberry.field(description="The job.")
 
 
-@strawberry.type(description="A page of a list of jobs, newest first.")
+@strawberry.type(description="A page of a list of jobs.")
 class JobConnection:
     nodes: list[Job] = strawberry.field(description="The jobs of this page.")
     edges: list[JobEdge] = strawberry.field(description="The jobs of this page, each with its cursor.")
@@ -270,10 +314,21 @@ class JobConnection:
     @classmethod
     async def load(cls, info: Info, wanted: Window, filter_: JobFilter) -> "JobConnection":
         """A page of the jobs that the caller may see."""
-        page = await info.context.services.jobs.page(info.context.caller, **asdict(wanted), **filter_.arguments)
+        order = filter_.order
+        after, before = place("after", wanted.after, order), place("before", wanted.before, order)
+        page = await info.context.services.jobs.page(
+            info.context.caller,
+            first=wanted.first,
+            after=after,
+            last=wanted.last,
+            before=before,
+            order=order,
+            **filter_.arguments,
+        )
         nodes = [Job.of(row) for row in page.rows]
-        edges = [JobEdge(cursor=node.id, node=node) for node in nodes]
-        where = PageInfo.around([node.id for node in nodes], has_next=page.has_next, has_previous=page.has_previous)
+        cursors = [cursor_of(row, order) for row in page.rows]
+        edges = [JobEdge(cursor=cursor, node=node) for cursor, node in zip(cursors, nodes, strict=True)]
+        where = PageInfo.around(cursors, has_next=page.has_next, has_previous=page.has_previous)
         return cls(nodes=nodes, edges=edges, page_info=where, filter=filter_)
 
     @resolved("Number of jobs over all pages.")

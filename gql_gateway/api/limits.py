@@ -22,6 +22,8 @@ from graphql import (
 
 PAGE_SIZE = 50
 MAX_PAGE_SIZE = 200
+OUTPUT_BYTES = 64 * 1024
+MAX_OUTPUT_BYTES = 1024 * 1024
 _PAGED = frozenset({"jobs", "events", "auditEntries"})
 _MANY = {"types": 60, "fields": 6, "enumValues": 3, "inputFields": 2}
 """Entries of the lists that introspection gives, about as many as this schema has: they need no token."""

@@ -1,5 +1,6 @@
 """What can be changed. What a caller can put right comes back in the payload."""
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -30,12 +31,20 @@ from gql_gateway.api.payloads import (
     RevokeTokenPayload,
     UploadPayload,
 )
+from gql_gateway.api.resources import LaunchForecast
 from gql_gateway.api.tokens import Token
 from gql_gateway.core.errors import ErrorCode, refuse
 from gql_gateway.core.identity import Role
 from gql_gateway.core.ids import global_id, parse_job_id, parse_token_id
 
 _JobToUse = Annotated[JobInput, strawberry.argument(name="input", description="Which job.")]
+_DryRun = Annotated[
+    bool | None,
+    strawberry.argument(
+        description="Ask Slurm what it would do with the job (`sbatch --test-only`), and launch nothing. The answer is "
+        "in `forecast`; a job that Slurm would refuse has a `SUBMIT_REFUSED` in `userErrors`, and stays `CREATED`."
+    ),
+]
 _JobToCreate = Annotated[CreateJobInput, strawberry.argument(name="input", description="What to create.")]
 _UploadToCreate = Annotated[CreateUploadInput, strawberry.argument(name="input", description="What will come.")]
 _FileToUpload = Annotated[UploadInput, strawberry.argument(name="input", description="What to upload.")]
@@ -125,8 +134,11 @@ class Mutation:
         '`mutation { launch(input: {jobId: "job_…"}) { job { state slurmJobId } userErrors { code message detail } } }`'
     )
     @refusals_as(JobPayload)
-    async def launch(self, info: Info, data: _JobToUse) -> JobPayload | None:
-        """A job on its way into Slurm's queue."""
+    async def launch(self, info: Info, data: _JobToUse, dry_run: _DryRun = False) -> JobPayload | None:
+        """A job on its way into Slurm's queue, or what would become of it there."""
+        if dry_run:
+            row, forecast = await info.context.services.jobs.forecast(info.context.caller, parse_job_id(data.job_id))
+            return JobPayload(job=Job.of(row), forecast=LaunchForecast(**asdict(forecast)))
         row = await info.context.services.jobs.launch(info.context.caller, parse_job_id(data.job_id))
         return JobPayload(job=Job.of(row))
 

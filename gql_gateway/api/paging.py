@@ -6,9 +6,8 @@ from typing import Annotated, TypeVar
 
 import strawberry
 
-from gql_gateway.api.limits import MAX_PAGE_SIZE, PAGE_SIZE
+from gql_gateway.api.limits import MAX_OUTPUT_BYTES, MAX_PAGE_SIZE, OUTPUT_BYTES, PAGE_SIZE
 from gql_gateway.core.errors import BadRequest, LimitExceeded
-from gql_gateway.core.ids import parse_job_id
 
 T = TypeVar("T")
 
@@ -46,7 +45,7 @@ class PageInfo:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The part of a list of jobs that is wanted: keys of jobs around it, and a number from one of its ends."""
+    """The part of a list that is wanted: cursors around it, and a number from one of its ends."""
 
     first: int | None
     after: str | None
@@ -60,18 +59,18 @@ def given(argument: T | None) -> T | None:
 
 
 def window(*, first: int | None, after: str | None, last: int | None, before: str | None) -> Window:
-    """Check what a caller wants of a list of jobs.
+    """Check what a caller wants of a list.
 
     Raises:
-        BadRequest: a negative number, or a text that is no cursor.
+        BadRequest: a negative number.
         LimitExceeded: a page that is too large.
     """
     backwards = given(last) is not None
     return Window(
         first=None if backwards else page_size("first", first),
-        after=_job_key("after", given(after)),
+        after=given(after),
         last=page_size("last", last) if backwards else None,
-        before=_job_key("before", given(before)),
+        before=given(before),
     )
 
 
@@ -90,9 +89,16 @@ def page_size(argument: str, number: int | None) -> int:
     return wanted
 
 
-def _job_key(argument: str, cursor: str | None) -> str | None:
-    if cursor is None:
-        return None
-    if key := parse_job_id(cursor):
-        return key
-    raise BadRequest(f"`{argument}` is no cursor of this list.")
+def output_size(limit: int | None) -> int:
+    """Check how many bytes of a file a caller wants at once.
+
+    Raises:
+        BadRequest: none.
+        LimitExceeded: more than one answer holds.
+    """
+    wanted = OUTPUT_BYTES if limit is None else limit
+    if wanted < 1:
+        raise BadRequest("`limit` must be 1 or more.")
+    if wanted > MAX_OUTPUT_BYTES:
+        raise LimitExceeded(f"`limit` is {wanted}; one answer has at most {MAX_OUTPUT_BYTES} bytes of a file.")
+    return wanted

@@ -5,6 +5,7 @@ import strawberry
 from gql_gateway.api.errors import UserError
 from gql_gateway.api.files import JobFile, UploadTicket
 from gql_gateway.api.jobs import Job, User
+from gql_gateway.api.resources import LaunchForecast
 from gql_gateway.api.tokens import Token
 
 _ERRORS = "What you can put right; empty where the mutation did what it was asked."
@@ -19,6 +20,9 @@ class CreateUserPayload:
 @strawberry.type(description="Result of a mutation that makes or changes a job.")
 class JobPayload:
     job: Job | None = strawberry.field(default=None, description="The job, as it is now.")
+    forecast: LaunchForecast | None = strawberry.field(
+        default=None, description="What Slurm would do with it: only from `launch` with `dryRun`."
+    )
     user_errors: list[UserError] = strawberry.field(default_factory=list, description=_ERRORS)
 
 

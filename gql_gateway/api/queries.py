@@ -11,13 +11,12 @@ from gql_gateway.api.audit import AuditActor, AuditAfter, AuditJob, GatewayAudit
 from gql_gateway.api.clusters import Cluster, ClusterHealth, Heartbeat
 from gql_gateway.api.context import Info
 from gql_gateway.api.fields import resolved
+from gql_gateway.api.filters import Filter, OrderBy, job_filter
 from gql_gateway.api.jobs import Job, JobConnection, States, User
 from gql_gateway.api.limits import PAGE_SIZE
 from gql_gateway.api.nodes import Node
 from gql_gateway.api.paging import After, Before, First, Last, given, window
-from gql_gateway.api.resources import JobFilter
 from gql_gateway.api.tokens import Token
-from gql_gateway.core.errors import BadRequest
 from gql_gateway.core.ids import parse_global_id, parse_job_id
 from gql_gateway.store.tables import ClusterStatus
 
@@ -75,10 +74,23 @@ class Query:
         ] = strawberry.UNSET,
         last: Last = strawberry.UNSET,
         before: Before = strawberry.UNSET,
+        filter_: Filter = strawberry.UNSET,
+        order_by: OrderBy = strawberry.UNSET,
     ) -> JobConnection:
         """A page of the caller's jobs."""
         wanted = window(first=first, after=after, last=last, before=before)
-        return await JobConnection.load(info, wanted, JobFilter(states=given(states), search=_searched(search)))
+        return await JobConnection.load(
+            info, wanted, job_filter(filter_, order_by, states=given(states), search=given(search))
+        )
+
+    @resolved("The cluster with this name; null where there is none.")
+    async def cluster(
+        self,
+        info: Info,
+        name: Annotated[str, strawberry.argument(description="Name of the cluster, as in `Cluster.name`.")],
+    ) -> Cluster | None:
+        """One cluster."""
+        return next((Cluster.of(row) for row in await _statuses(info) if row.name == name), None)
 
     @resolved("The clusters of this gateway; the first one is the default.")
     async def clusters(self, info: Info) -> list[Cluster]:
@@ -99,14 +111,6 @@ class Query:
     ) -> GatewayAuditEntryConnection:
         """A page of the audit log."""
         return await GatewayAuditEntryConnection.load(info, first=first, after=after, job_id=job_id, actor=actor)
-
-
-def _searched(search: str | None) -> str | None:
-    """A text to search for; PostgreSQL takes no NUL in one."""
-    text = given(search)
-    if text and "\0" in text:
-        raise BadRequest("`search` has a character that no name has.")
-    return text
 
 
 async def _statuses(info: Info) -> Sequence[ClusterStatus]:

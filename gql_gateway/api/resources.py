@@ -1,13 +1,14 @@
 """What jobs ask of a cluster, and how many of them are in which state."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import strawberry
 
 from gql_gateway.api.enums import JobState
 from gql_gateway.api.scalars import ByteCount
+from gql_gateway.store.tables import Job
 
 
 @strawberry.type(description="What a job asks of the cluster.")
@@ -33,21 +34,50 @@ class Resources:
         return cls(**values)
 
 
+@strawberry.type(description="A key and a value.")
+class Label:
+    key: str = strawberry.field(description="Key, once in its list.")
+    value: str = strawberry.field(description="Value.")
+
+
+@strawberry.type(description="What a job used of the cluster, beside what it asked for in `resources`.")
+class JobUsage:
+    elapsed_seconds: int = strawberry.field(description="Time in seconds from its start to its end, or to now.")
+    cpu_seconds: float | None = strawberry.field(
+        description="Processor time in seconds, over all cores. Null before its end, and where the site does not "
+        "measure it."
+    )
+    peak_memory: ByteCount | None = strawberry.field(
+        description="The most memory in bytes that one of its tasks used at a time. Compare it to "
+        "`Resources.memoryPerNode`. Null before its end, and where the site does not measure it."
+    )
+    nodes: str | None = strawberry.field(
+        description="The nodes it ran on, in Slurm's short form, such as `c[1-4]`. Null before its end, and where the "
+        "site keeps no accounts."
+    )
+
+    @classmethod
+    def of(cls, row: Job, now: datetime) -> "JobUsage | None":
+        """What a job used; None where it never ran."""
+        if row.started_at is None:
+            return None
+        return cls(
+            elapsed_seconds=max(0, round(((row.ended_at or now) - row.started_at).total_seconds())),
+            cpu_seconds=row.cpu_seconds,
+            peak_memory=None if row.peak_memory is None else ByteCount(row.peak_memory),
+            nodes=row.nodes,
+        )
+
+
+@strawberry.type(description="What Slurm would do with a job if it were submitted now. It may change its mind.")
+class LaunchForecast:
+    expected_start_at: datetime | None = strawberry.field(description="When it would start; null: Slurm does not say.")
+    partition: str | None = strawberry.field(description="The partition it would run in.")
+    nodes: str | None = strawberry.field(description="The nodes it would run on, in Slurm's short form.")
+    words: str = strawberry.field(description="Slurm's own words.")
+
+
 @strawberry.type(description="Number of jobs in a state.")
 class JobStateCount:
     state: JobState = strawberry.field(description="The state.")
     count: int = strawberry.field(description="Number of jobs in it.")
-
-
-@dataclass(frozen=True, slots=True)
-class JobFilter:
-    """Which of the jobs that the caller may see a list holds; None: whatever it is."""
-
-    states: Sequence[JobState] | None = None
-    search: str | None = None
-    owner_id: str | None = None
-
-    @property
-    def arguments(self) -> dict[str, Any]:
-        """The conditions that there are, as `services.jobs` takes them."""
-        return {name: value for name, value in asdict(self).items() if value is not None}

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import strawberry
 
+from gql_gateway.api.clusters import Cluster
 from gql_gateway.api.context import Info
 from gql_gateway.api.fields import followed
 from gql_gateway.api.files import OutputChunk
@@ -74,3 +75,18 @@ class Subscription:
             async with aclosing(chunks):
                 async for chunk in chunks:
                     yield OutputChunk.of(chunk)
+
+    @followed(
+        "A cluster: how it is, and again each time that its availability or its partitions differ, at most once a "
+        "second. Without end."
+    )
+    async def cluster_updated(
+        self,
+        info: Info,
+        name: Annotated[str, strawberry.argument(description="Name of the cluster, as in `Cluster.name`.")],
+    ) -> AsyncGenerator[Cluster, None]:
+        """What the watcher writes down about a cluster."""
+        statuses = info.context.services.clusters.follow(name)
+        async with aclosing(statuses):
+            async for row in statuses:
+                yield Cluster.of(row)

@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager, aclosing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from gql_gateway.cluster import container, script, slurm, slurm_cluster
+from gql_gateway.cluster import container, script, slurm, slurm_cluster, slurm_usage
 from gql_gateway.cluster.bulk import Bulk
 from gql_gateway.cluster.config import ClusterConfig as ClusterConfig
 from gql_gateway.cluster.files import Checksum as Checksum
@@ -25,6 +25,7 @@ from gql_gateway.core.errors import GatewayError, Refused
 from gql_gateway.core.paths import JobPath, parse
 from gql_gateway.core.spec import JobSpec
 from gql_gateway.core.states import Observation
+from gql_gateway.core.usage import Forecast
 
 SOON = 3.0
 AGAIN = 5.0
@@ -155,6 +156,21 @@ class Cluster:
         return slurm.read_submission(
             await self._control.run(argv, seconds=self.config.submit_timeout, again=False, text=script)
         )
+
+    async def forecast(self, job_id: str, script: str) -> Forecast:
+        """What Slurm would do with a script now; submits nothing.
+
+        Raises:
+            SubmitRefused: it would not take it, with its words.
+        """
+        argv = slurm_usage.sbatch_test(job_id)
+        return slurm_usage.read_forecast(
+            await self._control.run(argv, seconds=self.config.command_timeout, text=script)
+        )
+
+    async def usage(self, job_ids: Sequence[str]) -> slurm_usage.Known | None:
+        """What ended jobs used, at most a hundred; those that accounting does not know yet are left out."""
+        return slurm_usage.read_usage(await self._poll(slurm_usage.sacct_usage(job_ids)))
 
     async def queue(self) -> list[Observation]:
         """Every job of ours that Slurm lists now. No valid answer raises: an empty list is an empty queue."""

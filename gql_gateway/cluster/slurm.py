@@ -146,11 +146,16 @@ def sacct(job_ids: Sequence[str]) -> list[list[str]]:
 
 
 def _sacct(job_ids: Sequence[str]) -> list[str]:
+    output = ["--allocations", "--noheader", "--parsable2", f"--format={','.join(_ACCOUNT)}"]
+    return ["sacct", *output, *names_and_times(job_ids)]
+
+
+def names_and_times(job_ids: Sequence[str]) -> list[str]:
+    """The part of a sacct command that says which jobs are meant, whatever their state."""
     since = datetime.fromtimestamp(int(min(job_ids)[:12], 16) / 1000, UTC) - _EARLIER
     names = ",".join(map(slurm_name, job_ids))
     window = [f"--starttime={since:%Y-%m-%dT%H:%M:%S}", "--endtime=now+1days", f"--state={_EVERY_STATE}"]
-    output = ["--allocations", "--noheader", "--parsable2", f"--format={','.join(_ACCOUNT)}"]
-    return ["sacct", *output, *window, f"--name={names}"]
+    return [*window, f"--name={names}"]
 
 
 def read_accounting(answer: Answer, at: datetime) -> list[Observation] | None:

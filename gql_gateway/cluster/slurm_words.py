@@ -233,6 +233,11 @@ def failure_of_sbatch(exit_code: int | None, stderr: str) -> Failure:
     return Failure.REFUSED if any(map(_BAD_ARGUMENT.match, lines)) else Failure.UNKNOWN
 
 
+def failure_of_words(words: str) -> Failure:
+    """What slurmctld's own words for a failure mean, or the words of the connection to it."""
+    return _failure_of_submission(words, unsent=False)
+
+
 def _failure_of_submission(words: str, *, unsent: bool) -> Failure:
     if words.startswith(_NOT_DONE) or (unsent and words.startswith(_NOT_AUTHENTIC)):
         return Failure.NOT_DONE

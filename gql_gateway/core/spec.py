@@ -69,6 +69,19 @@ class EnvironmentVariable(_Strict):
         return self
 
 
+class Label(_Strict):
+    """A key and a value to find a job by."""
+
+    key: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$")]
+    value: Annotated[str, Field(max_length=255)]
+
+    @field_validator("value")
+    @classmethod
+    def _one_line(cls, value: str) -> str:
+        _no_control(value, allowed="")
+        return value
+
+
 class JobSpec(_Strict):
     """Everything `createJob` is told.
 
@@ -87,6 +100,7 @@ class JobSpec(_Strict):
     stderr: _FileName | None = None
     resources: Resources = Resources()
     environment: Annotated[tuple[EnvironmentVariable, ...], Field(max_length=200)] = ()
+    labels: Annotated[tuple[Label, ...], Field(max_length=32)] = ()
 
     @model_validator(mode="after")
     def _one_way_to_run(self) -> Self:
@@ -128,6 +142,14 @@ class JobSpec(_Strict):
         if sum(len(variable.value.encode()) for variable in variables) > ENVIRONMENT_BYTES:
             raise ValueError(f"the values must be at most {ENVIRONMENT_BYTES} bytes together")
         return variables
+
+    @field_validator("labels")
+    @classmethod
+    def _labels_once(cls, labels: tuple[Label, ...]) -> tuple[Label, ...]:
+        keys = [label.key for label in labels]
+        if twice := {key for key in keys if keys.count(key) > 1}:
+            raise ValueError(f"given twice: {', '.join(sorted(twice))}")
+        return labels
 
 
 def _no_control(text: str, *, allowed: str) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import codecs
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import structlog
@@ -191,6 +191,30 @@ class Files:
                 if reader is None or reader.id != job.owner_id:
                     await note(session, identity, action, job, str(path))
 
+    async def read(self, job: Job, path: str | None, offset: int | None, limit: int) -> Chunk | None:
+        """A part of a file of a job that the caller was allowed to get, without `offset` its end.
+
+        `end` says that the job is final and the part reaches the end of the file. None: Slurm's output of a job that
+        Slurm never had.
+
+        Raises:
+            Refused: PATH_NOT_ALLOWED, FILE_NOT_FOUND, CLUSTER_UNAVAILABLE, CLUSTER_TIMEOUT.
+        """
+        if path is None and job.slurm_job_id is None:
+            return None
+        target = paths.parse(paths.output_name(job.slurm_job_id or "") if path is None else path)
+        cluster = self._clusters[job.cluster]
+        size = (await cluster.stat(job.folder, target)).size
+        start = max(0, size - limit) if offset is None else min(offset, size)
+        decoder = _Decoder(str(target), start)
+        async with cluster.download(job.folder, target, offset=start, length=min(limit, size - start)) as download:
+            data = b"".join([part async for part in download.chunks])
+        whole = start + len(data) >= size
+        chunk = decoder.feed(data) or decoder.nothing()
+        if whole and (rest := decoder.finish()).text:
+            chunk = Chunk(chunk.path, chunk.offset, rest.next_offset, chunk.text + rest.text, end=False)
+        return replace(chunk, end=whole and job.state in FINAL)
+
     async def _follow(self, job: Job, path: paths.JobPath, offset: int) -> AsyncGenerator[Chunk]:
         decoder = _Decoder(str(path), offset)
         cluster = self._clusters[job.cluster]
@@ -229,6 +253,10 @@ class _Decoder:
         held = len(self._decoder.getstate()[0])
         text = self._decoder.decode(data)
         return self._chunk(text, held + len(data) - len(self._decoder.getstate()[0]), end=False) if text else None
+
+    def nothing(self) -> Chunk:
+        """No text: where nothing is whole yet."""
+        return self._chunk("", 0, end=False)
 
     def finish(self) -> Chunk:
         """The rest, and the end."""

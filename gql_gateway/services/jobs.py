@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Unpack
 
 import orjson
 import structlog
@@ -18,8 +19,10 @@ from gql_gateway.core.audit import AuditAction
 from gql_gateway.core.errors import ErrorCode, Refused, SubmitRefused, job_not_found, refuse
 from gql_gateway.core.identity import Identity
 from gql_gateway.core.ids import new_id
+from gql_gateway.core.order import NEWEST_FIRST, Order, Place
 from gql_gateway.core.spec import JobSpec, check_spec, image_allowed
 from gql_gateway.core.states import ACTIVE, FINAL, JobState
+from gql_gateway.core.usage import Forecast
 from gql_gateway.services.audit import note
 from gql_gateway.services.users import Users
 from gql_gateway.store import events, inputs, jobs, wishes
@@ -83,15 +86,15 @@ class Jobs:
         self,
         identity: Identity,
         *,
-        states: Sequence[JobState] | None = None,
-        search: str | None = None,
         first: int | None = None,
-        after: str | None = None,
+        after: Place | None = None,
         last: int | None = None,
-        before: str | None = None,
+        before: Place | None = None,
+        order: Order = NEWEST_FIRST,
         owner_id: str | None = None,
+        **filters: Unpack[jobs.Filters],
     ) -> Page:
-        """A page of the caller's jobs, newest first; an administrator's: everybody's, or those of `owner_id`."""
+        """A page of the caller's jobs; an administrator's: everybody's, or those of `owner_id`."""
         owner = await self._scope(identity) if owner_id is None or not identity.is_admin else owner_id
         # A filter may have very many rows looked at, which is no work for the event loop.
         filtered = search or states is not None
@@ -99,26 +102,25 @@ class Jobs:
             return await jobs.page(
                 session,
                 owner_id=owner,
-                states=states,
-                search=search,
                 first=first,
                 after=after,
                 last=last,
                 before=before,
+                order=order,
+                **filters,
             )
 
     async def count_by_state(
         self,
         identity: Identity,
         *,
-        states: Sequence[JobState] | None = None,
-        search: str | None = None,
         owner_id: str | None = None,
+        **filters: Unpack[jobs.Filters],
     ) -> Mapping[JobState, int]:
         """Number of those jobs by state, over all pages, leaving out states without jobs."""
         owner = await self._scope(identity) if owner_id is None or not identity.is_admin else owner_id
         async with self._database.reading() as session:
-            return await jobs.count_by_state(session, owner_id=owner, states=states, search=search)
+            return await jobs.count_by_state(session, owner_id=owner, **filters)
 
     async def events(self, job: Job, *, first: int, after: int) -> tuple[list[JobEvent], bool]:
         """A page of what happened to a job that the caller was allowed to get, oldest first; whether more follows."""
@@ -252,6 +254,21 @@ class Jobs:
         if job.state is JobState.FAILED and job.slurm_job_id is None:
             raise SubmitRefused(job.reason or "").at(*_JOB_ID)
         return job
+
+    async def forecast(self, identity: Identity, job_id: str | None) -> tuple[Job, Forecast]:
+        """Ask Slurm what it would do with a job now, and submit nothing.
+
+        Raises:
+            Refused: NOT_FOUND, INVALID_STATE (it was launched), SUBMIT_REFUSED with Slurm's words, CLUSTER_UNAVAILABLE,
+                CLUSTER_TIMEOUT.
+        """
+        job = await self.require(identity, job_id)
+        if job.state is not JobState.CREATED:
+            raise refuse(ErrorCode.INVALID_STATE, f"This job is {job.state}: only a new one can be tried.", *_JOB_ID)
+        try:
+            return job, await self._clusters[job.cluster].forecast(job.id, job.script)
+        except SubmitRefused as refused:
+            raise refused.at(*_JOB_ID) from None
 
     async def _record_launch(self, job: Job, identity: Identity) -> None:
         async with self._database.transaction() as session:

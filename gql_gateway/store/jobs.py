@@ -5,16 +5,17 @@ Whoever asks for jobs sees those whose folder exists and that are not being dele
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import datetime
-from typing import TypedDict, Unpack
+from datetime import UTC, datetime
+from typing import Any, TypedDict, Unpack
 
-from sqlalchemy import ColumnElement, delete, func
+from sqlalchemy import ColumnElement, and_, delete, func, insert, literal, or_
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from gql_gateway.core.order import NEWEST_FIRST, Order, OrderField, Place
 from gql_gateway.core.states import ACTIVE, JobState
 from gql_gateway.store import dialect
-from gql_gateway.store.tables import Job
+from gql_gateway.store.tables import Job, JobLabel
 from gql_gateway.store.transitions import Evidence, IllegalTransition, advance, confirm
 
 __all__ = [
@@ -34,12 +35,13 @@ __all__ = [
     "get_many",
     "page",
     "remove",
+    "value_of",
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A part of a list of jobs, newest first."""
+    """A part of a list of jobs, in its order."""
 
     rows: list[Job]
     has_next: bool
@@ -47,11 +49,17 @@ class Page:
 
 
 class Filters(TypedDict, total=False):
-    """Which jobs: of these states (none: of none), on this cluster, with this in the name or this Slurm id."""
+    """Which jobs: of these states (none: of none), on this cluster, with this in the name or this Slurm id.
+
+    `labels` are keys and values that a job must have, all of them; it was made at `since` or later and before `until`.
+    """
 
     states: Collection[JobState] | None
     search: str | None
     cluster: str | None
+    labels: Collection[tuple[str, str]] | None
+    since: datetime | None
+    until: datetime | None
 
 
 async def add(session: AsyncSession, job: Job) -> Job:
@@ -59,7 +67,11 @@ async def add(session: AsyncSession, job: Job) -> Job:
     statement = dialect.insert(session, job).on_conflict_do_nothing(index_elements=["owner_id", "idempotency_key"])
     await session.exec(statement)
     if job.idempotency_key is not None:
-        return await by_key(session, job.owner_id, job.idempotency_key) or job
+        known = await by_key(session, job.owner_id, job.idempotency_key)
+        if known and known.id != job.id:
+            return known
+    if labels := job.spec.get("labels"):
+        await session.exec(insert(JobLabel).values([{"job_id": job.id, **label} for label in labels]))
     return await session.get_one(Job, job.id)
 
 
@@ -85,35 +97,37 @@ async def page(
     *,
     owner_id: str | None,
     first: int | None = None,
-    after: str | None = None,
+    after: Place | None = None,
     last: int | None = None,
-    before: str | None = None,
+    before: Place | None = None,
+    order: Order = NEWEST_FIRST,
     **filters: Unpack[Filters],
 ) -> Page:
-    """A page of jobs, newest first.
+    """A page of jobs.
 
-    `after` and `before` are ids of jobs: ids sort by the time of making, so that jobs that are added between two pages
-    shift nothing. They need not exist any more.
+    `after` and `before` hold the values that the list is ordered by, so that jobs that are added between two pages
+    shift nothing. The jobs need not exist any more. Ids sort by the time of making.
 
     Args:
         session: where to look.
         owner_id: whose jobs; None: everybody's.
         first: how many from the start; wins over `last`.
-        after: only jobs older than this one.
+        after: only jobs behind this place.
         last: how many from the end.
-        before: only jobs newer than this one.
+        before: only jobs in front of this place.
+        order: of the list; newest first.
         filters: which jobs.
     """
     statement = select(Job).where(*_matching(owner_id, filters))
     if after is not None:
-        statement = statement.where(col(Job.id) < after)
+        statement = statement.where(_beyond(order.field, after, below=order.descends))
     if before is not None:
-        statement = statement.where(col(Job.id) > before)
+        statement = statement.where(_beyond(order.field, before, below=not order.descends))
     if first is None and last is not None:
-        rows = list(await session.exec(statement.order_by(col(Job.id)).limit(last + 1)))
+        rows = list(await session.exec(statement.order_by(*_sorted(order, turned=True)).limit(last + 1)))
         return Page(rows[:last][::-1], has_next=before is not None, has_previous=len(rows) > last)
     if first is not None:
-        rows = list(await session.exec(statement.order_by(col(Job.id).desc()).limit(first + 1)))
+        rows = list(await session.exec(statement.order_by(*_sorted(order, turned=False)).limit(first + 1)))
         return Page(rows[:first], has_next=len(rows) > first, has_previous=after is not None)
     raise ValueError("A page needs `first` or `last`.")
 
@@ -149,6 +163,51 @@ async def remove(session: AsyncSession, job: Job) -> None:
     await session.exec(delete(Job).where(col(Job.id) == job.id))
 
 
+NOT_YET = datetime(9999, 12, 31, tzinfo=UTC)
+"""When a job that has not ended ends, for an order: behind all others."""
+
+
+def value_of(job: Job, field: OrderField) -> str | None:
+    """The value by which a job stands in a list; None where that is its id."""
+    match field:
+        case OrderField.CREATED_AT:
+            return None
+        case OrderField.NAME:
+            return job.name
+        case OrderField.ENDED_AT:
+            return (job.ended_at or NOT_YET).isoformat()
+
+
+_COLUMNS = Job.__table__.columns  # type: ignore[attr-defined]  # SQLModel's typing leaves it out
+
+
+def _key(field: OrderField) -> ColumnElement[Any] | None:
+    match field:
+        case OrderField.CREATED_AT:
+            return None
+        case OrderField.NAME:
+            return _COLUMNS.name
+        case OrderField.ENDED_AT:
+            ended: ColumnElement[Any] = func.coalesce(_COLUMNS.ended_at, literal(NOT_YET, _COLUMNS.ended_at.type))
+            return ended
+
+
+def _sorted(order: Order, *, turned: bool) -> list[ColumnElement[Any]]:
+    """What to sort by, from the end with `turned`."""
+    keys = [key for key in (_key(order.field), col(Job.id)) if key is not None]
+    return [key.desc() if order.descends is not turned else key.asc() for key in keys]
+
+
+def _beyond(field: OrderField, place: Place, *, below: bool) -> ColumnElement[bool]:
+    """The jobs below a place, or above it."""
+    beyond = col(Job.id) < place.job_id if below else col(Job.id) > place.job_id
+    key = _key(field)
+    if key is None or place.value is None:
+        return beyond
+    value: Any = datetime.fromisoformat(place.value) if field is OrderField.ENDED_AT else place.value
+    return or_(key < value if below else key > value, and_(key == value, beyond))
+
+
 def _seen(owner_id: str | None) -> Iterable[ColumnElement[bool]]:
     yield col(Job.prepared).is_(True)
     yield col(Job.deleted_at).is_(None)
@@ -164,3 +223,10 @@ def _matching(owner_id: str | None, filters: Filters) -> Iterable[ColumnElement[
         yield col(Job.name).icontains(search, autoescape=True) | (col(Job.slurm_job_id) == search)
     if (cluster := filters.get("cluster")) is not None:
         yield col(Job.cluster) == cluster
+    if (since := filters.get("since")) is not None:
+        yield col(Job.created_at) >= since
+    if (until := filters.get("until")) is not None:
+        yield col(Job.created_at) < until
+    for key, value in filters.get("labels") or ():
+        labelled = select(JobLabel.job_id).where(JobLabel.key == key, JobLabel.value == value)
+        yield col(Job.id).in_(labelled)

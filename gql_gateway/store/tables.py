@@ -56,6 +56,7 @@ class Job(Table, table=True):
         Index(None, "owner_id", "id"),  # a user's page, newest first
         Index(None, "owner_id", "state", "id"),  # a page of one state, counts, the limit of active jobs
         Index(None, "cluster", "state"),  # what the watcher asks for
+        Index(None, "cluster", "usage_due"),  # the same, of what ended
     )
 
     id: str = Field(default_factory=new_id, primary_key=True, max_length=32)
@@ -82,6 +83,11 @@ class Job(Table, table=True):
     expected_start_at: datetime | None = None
     observed_at: datetime | None = Field(default=None, description="When Slurm last confirmed the state.")
     source: Source = Field(default=Source.GATEWAY, sa_type=_SOURCE)
+
+    usage_due: bool = Field(default=False, description="It ended, and accounting is to be asked what it used.")
+    cpu_seconds: float | None = None
+    peak_memory: int | None = Field(default=None, sa_type=BigInteger, description="Most bytes of one task.")
+    nodes: str | None = Field(default=None, sa_type=Text, description="Nodes it ran on, in Slurm's short form.")
 
     cancel_requested_at: datetime | None = None
     cancel_requested_by: str | None = None
@@ -136,6 +142,17 @@ class Upload(Table, table=True):
     id: str = Field(default_factory=new_id, primary_key=True, max_length=32)
     job_id: str = Field(foreign_key="jobs.id", ondelete="CASCADE", index=True, max_length=32)
     expires_at: datetime = Field(index=True)
+
+
+class JobLabel(Table, table=True):
+    """A label of a job, to find it by; the job's spec holds the same."""
+
+    __tablename__ = "job_labels"
+    __table_args__ = (Index(None, "key", "value"),)
+
+    job_id: str = Field(foreign_key="jobs.id", ondelete="CASCADE", primary_key=True, max_length=32)
+    key: str = Field(primary_key=True, max_length=63)
+    value: str = Field(max_length=255)
 
 
 class ApiToken(Table, table=True):

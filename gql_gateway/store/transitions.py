@@ -48,6 +48,7 @@ class Evidence(TypedDict, total=False):
     submit_attempts: int
     submit_unknown_since: datetime | None
     missing_since: datetime | None
+    usage_due: bool
 
 
 async def advance(

@@ -59,7 +59,7 @@ def _evidence(seen: Observation) -> Evidence:
     if seen.started_at:
         evidence["started_at"] = seen.started_at
     if seen.state in FINAL:
-        evidence |= {"exit_code": seen.exit_code, "signal": seen.signal}
+        evidence |= {"exit_code": seen.exit_code, "signal": seen.signal, "usage_due": True}
         if seen.ended_at:
             evidence["ended_at"] = seen.ended_at
     elif seen.expected_start_at:

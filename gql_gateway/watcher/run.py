@@ -26,6 +26,7 @@ from gql_gateway.watcher.lead import Leadership
 from gql_gateway.watcher.reconcile import Observer
 from gql_gateway.watcher.submit import Submitter
 from gql_gateway.watcher.sweep import Sweeper
+from gql_gateway.watcher.usage import Bookkeeper
 from gql_gateway.watcher.verdict import Patience
 
 log = structlog.get_logger()
@@ -40,6 +41,9 @@ LOOKS = 10
 """How often an announced change is looked for in quick succession before the base interval must do."""
 
 BACK_OFF_MOST_SECONDS = 120.0
+BOOKS_SECONDS = 3.0
+"""Time in which ended jobs gather before accounting is asked what they used."""
+
 AWAY_SECONDS = 5.0
 """How often a cluster that is away is asked whether it is back."""
 
@@ -87,6 +91,7 @@ class ClusterWatch:
             database, cluster, options.patience, self._leadership.holds, rate=options.submit_rate
         )
         self._canceller = Canceller(database, cluster)
+        self._bookkeeper = Bookkeeper(database, cluster)
         self._sweeper = Sweeper(database, cluster, options.event_retention, options.audit_retention)
         self._look = asyncio.Event()
         self._probe = asyncio.Event()
@@ -104,7 +109,7 @@ class ClusterWatch:
         await self._leadership.while_leading(self._lead)
 
     async def _lead(self) -> None:
-        steps = [self._submit, self._cancel, self._poll, self._ask_status, self._sweep]
+        steps = [self._submit, self._cancel, self._poll, self._ask_status, self._sweep, self._keep_books]
         if self._options.notices:
             steps.append(self._listen)
         async with asyncio.TaskGroup() as group:
@@ -212,6 +217,16 @@ class ClusterWatch:
         self._submitter.resume()
         self._back.set()
         self._database.signal.ring()
+
+    async def _keep_books(self) -> None:
+        async with self._database.signal.listen() as bell:
+            while True:
+                started = asyncio.get_running_loop().time()
+                asked = await self._bookkeeper.carry_out()
+                took = asyncio.get_running_loop().time() - started
+                await asyncio.sleep(max(BOOKS_SECONDS, LOAD * took))
+                if not asked:
+                    await bell.wait(self._options.status_seconds)
 
     async def _sweep(self) -> None:
         while True:

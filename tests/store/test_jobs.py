@@ -1,18 +1,20 @@
 """Jobs are added once, found by those who may, and listed newest first, whatever is added meanwhile."""
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlmodel import select
 
+from gql_gateway.core.order import Direction, Order, OrderField, Place
 from gql_gateway.core.states import ACTIVE, JobState
 from gql_gateway.store import jobs
 from gql_gateway.store.database import Database
 from gql_gateway.store.jobs import Page
-from gql_gateway.store.tables import Job, User
+from gql_gateway.store.tables import Job, JobLabel, User
 from tests.store.rows import NOW, a_job, a_user, unsaved_job
 
 
@@ -78,39 +80,53 @@ async def test_pages_stay_right_while_jobs_are_added(database: Database) -> None
         await a_job(database, owner)
         if not found.has_next:
             break
-        found = await page(database, owner, first=10, after=seen[-1])
+        found = await page(database, owner, first=10, after=Place(seen[-1]))
         assert found.has_previous
     assert seen == expected
-    back = await page(database, owner, last=10, before=seen[-1])
+    back = await page(database, owner, last=10, before=Place(seen[-1]))
     assert ids(back.rows) == expected[-11:-1]
     assert (back.has_next, back.has_previous) == (True, True)
     with pytest.raises(ValueError, match="first"):
         await page(database, owner)
 
 
+def _rank(job: Job, order: Order) -> tuple[object, str]:
+    match order.field:
+        case OrderField.CREATED_AT:
+            return 0, job.id
+        case OrderField.NAME:
+            return job.name, job.id
+        case OrderField.ENDED_AT:
+            return job.ended_at or datetime.max.replace(tzinfo=UTC), job.id
+
+
 @given(
     states=st.none() | st.sets(st.sampled_from([JobState.QUEUED, JobState.FAILED])),
+    order=st.builds(Order, st.sampled_from(OrderField), st.sampled_from(Direction)),
     borders=st.tuples(*[st.none() | st.integers(0, 11)] * 2),
     size=st.integers(0, 13),
 )
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_a_page_is_a_slice_of_the_list(
-    database: Database, states: set[JobState] | None, borders: tuple[int | None, int | None], size: int
+    database: Database, states: set[JobState] | None, order: Order, borders: tuple[int | None, int | None], size: int
 ) -> None:
     if not (await page(database, first=1)).rows:
         owner = await a_user(database)
         for number in range(12):
-            await a_job(database, owner, state=JobState.QUEUED if number % 3 else JobState.FAILED)
-    all_of_them = (await page(database, first=100)).rows
-    after, before = (None if border is None else all_of_them[border].id for border in borders)
-    expected = [
-        job.id
-        for job in all_of_them
-        if (states is None or job.state in states)
-        and (after is None or job.id < after)
-        and (before is None or job.id > before)
+            state = JobState.QUEUED if number % 3 else JobState.FAILED
+            ended = None if number % 3 else NOW + timedelta(seconds=number * 7 % 5)
+            await a_job(database, owner, state=state, ended_at=ended, name=f"water {number % 4}")
+    all_of_them = sorted(
+        (await page(database, first=100)).rows, key=lambda job: _rank(job, order), reverse=order.descends
+    )
+    after, before = borders
+    wanted = all_of_them[0 if after is None else after + 1 : before]
+    expected = [job.id for job in wanted if states is None or job.state in states]
+    places = [
+        None if one is None else Place(all_of_them[one].id, jobs.value_of(all_of_them[one], order.field))
+        for one in borders
     ]
-    arguments: dict[str, Any] = {"states": states, "after": after, "before": before}
+    arguments: dict[str, Any] = {"states": states, "after": places[0], "before": places[1], "order": order}
     first = await page(database, first=size, **arguments)
     assert (ids(first.rows), first.has_next) == (expected[:size], len(expected) > size)
     last = await page(database, last=size, **arguments)
@@ -155,3 +171,24 @@ async def test_active_jobs_come_in_the_order_of_their_launch(database: Database)
     early = await a_job(database, owner, state=JobState.LAUNCHING, launched_at=NOW)
     async with database.reading() as session:
         assert ids(await jobs.active(session, "local")) == [early.id, late.id]
+
+
+async def test_jobs_are_found_by_labels_and_time(database: Database) -> None:
+    owner = await a_user(database)
+    spec = {"labels": [{"key": "project", "value": "water"}, {"key": "step", "value": "1"}]}
+    labelled = await a_job(database, owner, spec=spec, created_at=NOW - timedelta(days=1))
+    plain = await a_job(database, owner)
+    for filters, found in (
+        ({"labels": [("project", "water")]}, [labelled.id]),
+        ({"labels": [("project", "water"), ("step", "1")]}, [labelled.id]),
+        ({"labels": [("project", "water"), ("step", "2")]}, []),
+        ({"labels": []}, [plain.id, labelled.id]),
+        ({"since": NOW}, [plain.id]),
+        ({"until": NOW}, [labelled.id]),
+    ):
+        assert ids((await page(database, owner, first=9, **filters)).rows) == found
+        async with database.reading() as session:
+            assert await jobs.count(session, owner_id=owner.id, **filters) == len(found)  # type: ignore[arg-type]
+    async with database.transaction() as session:
+        await jobs.remove(session, labelled)
+        assert not list(await session.exec(select(JobLabel)))

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import event
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from gql_gateway.core.order import Place
 from gql_gateway.core.states import ACTIVE, JobState
 from gql_gateway.store import events, jobs, tokens, users
 from gql_gateway.store.database import Database
@@ -15,10 +16,10 @@ from tests.store.rows import a_user, unsaved_job
 OWNER = "f" * 32
 QUERIES: dict[str, Callable[[AsyncSession], Awaitable[object]]] = {
     "a job": lambda session: jobs.get(session, "x", owner_id=OWNER),
-    "a page": lambda session: jobs.page(session, owner_id=OWNER, first=50, after="x"),
-    "a page backwards": lambda session: jobs.page(session, owner_id=OWNER, last=50, before="x"),
+    "a page": lambda session: jobs.page(session, owner_id=OWNER, first=50, after=Place("x")),
+    "a page backwards": lambda session: jobs.page(session, owner_id=OWNER, last=50, before=Place("x")),
     "a page of a state": lambda session: jobs.page(session, owner_id=OWNER, first=50, states=[JobState.FAILED]),
-    "everybody's page": lambda session: jobs.page(session, owner_id=None, first=50, after="x"),
+    "everybody's page": lambda session: jobs.page(session, owner_id=None, first=50, after=Place("x")),
     "counts": lambda session: jobs.count_by_state(session, owner_id=OWNER),
     "active jobs": lambda session: jobs.count(session, owner_id=OWNER, states=ACTIVE),
     "a key": lambda session: jobs.by_key(session, OWNER, "key"),
