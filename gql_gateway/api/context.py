@@ -19,7 +19,6 @@ from gql_gateway.services.uploads import Ticket, Uploads
 from gql_gateway.services.users import Users
 from gql_gateway.store.tables import ClusterStatus, Job
 
-
 ENTRIES = 50_000
 
 

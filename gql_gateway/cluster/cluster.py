@@ -168,7 +168,7 @@ class Cluster:
             await self._control.run(argv, seconds=self.config.command_timeout, text=script)
         )
 
-    async def usage(self, job_ids: Sequence[str]) -> slurm_usage.Known | None:
+    async def used_by(self, job_ids: Sequence[str]) -> slurm_usage.Known | None:
         """What ended jobs used, at most a hundred; those that accounting does not know yet are left out."""
         return slurm_usage.read_usage(await self._poll(slurm_usage.sacct_usage(job_ids)))
 

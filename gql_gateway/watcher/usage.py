@@ -31,7 +31,7 @@ class Bookkeeper:
             due = await usage.due(session, self._cluster.name, AT_ONCE)
         if not due:
             return False
-        answer = await self._cluster.usage([job.id for job in due])
+        answer = await self._cluster.used_by([job.id for job in due])
         known = answer or {}
         async with self._database.transaction() as session:
             for job in due:
