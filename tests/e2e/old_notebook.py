@@ -3,6 +3,8 @@
 Only the URL is another, the image is one that the site has, and where the notebook's reader waited, it waits.
 """
 
+# ruff: noqa: ANN001, ANN201, PTH123, T201 - it is written as the notebook was
+
 import json
 import sys
 import time

@@ -17,7 +17,8 @@ from tests.client import Client, mint
 NOTEBOOK = Path(__file__).with_name("old_notebook.py")
 UV = Path(sys.executable).with_name("uv")
 EMAIL = "materials.marketplace@example.org"
-PACKAGES = ("marketplace-hpc==2.0.0", "marketplace-standard-app-api==0.4.0")
+# The oldest and the newest marketplace-sdk that marketplace-hpc works with, each with its marketplace-standard-app-api.
+VERSIONS = {"0.3.2": "0.4.0", "0.5.0": "0.6.0"}
 # marketplace-hpc asks for requests 2.26, marketplace-sdk for a newer one; nothing here needs their message broker.
 NEEDED = ("requests>2.26,<3", "packaging<=23.0", "fastapi<=0.95.1", "pydantic==1.10.*")
 
@@ -29,14 +30,16 @@ def fitting() -> str:
     return found.stdout.strip() or str(others[-1] if others else sys.executable)
 
 
-@pytest.fixture(scope="module", params=["0.3.2", "0.5.0"])
+@pytest.fixture(scope="module", params=VERSIONS)
 def python(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A Python with the packages, in an environment of its own: with the oldest and the newest marketplace-sdk."""
+    """A Python with the packages, in an environment of its own."""
+    version = request.param
     env = tmp_path_factory.mktemp("marketplace") / "env"
     python = env / "bin/python"
     subprocess.run([UV, "venv", "-q", "--no-project", "--python", fitting(), env], check=True)
     install = [UV, "pip", "install", "-q", "--python", python]
-    subprocess.run([*install, "--no-deps", f"marketplace-sdk=={request.param}", *PACKAGES], check=True)
+    sdk = [f"marketplace-sdk=={version}", f"marketplace-standard-app-api=={VERSIONS[version]}"]
+    subprocess.run([*install, "--no-deps", "marketplace-hpc==2.0.0", *sdk], check=True)
     subprocess.run([*install, *NEEDED], check=True)
     return python
 
