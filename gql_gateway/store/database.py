@@ -33,7 +33,7 @@ class Database:
         self._write_session = async_sessionmaker(self._writer, class_=AsyncSession, expire_on_commit=False)
         self._read_session = async_sessionmaker(self._reader, class_=AsyncSession, expire_on_commit=False)
         self._in_place = engines.in_place(url)
-        self._glance_session = _sessions_in_place(self._in_place) if self._in_place else self._read_session
+        self._glance_session = _sessions_in_place(self._in_place) if self._in_place else None
         self._changes = Changes(self._in_place)
 
     @asynccontextmanager
@@ -73,9 +73,16 @@ class Database:
         Raises:
             Unavailable: the database does not answer.
         """
-        async with self._glance_session() as session:
-            with connecting(), working():
+        if self._glance_session is None:
+            async with self.reading() as session:
                 yield session
+            return
+        session = self._glance_session()
+        try:
+            with working():
+                yield session
+        finally:
+            session.sync_session.close()  # AsyncSession closes in a task of its own, and the loop goes on meanwhile
 
     def stamp(self) -> object | None:
         """What was read when the stamp was the same is still so; None: that is not known (PostgreSQL)."""

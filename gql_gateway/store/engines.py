@@ -71,7 +71,8 @@ def in_place(url: str) -> Engine | None:
     if is_postgresql(url):
         return None
     arguments = {"timeout": _GLANCE_SECONDS, "isolation_level": None}
-    engine = create_engine(_file(url).set(drivername="sqlite"), connect_args=arguments)
+    # Nobody may wait for a connection here: whoever could give one back would wait as well.
+    engine = create_engine(_file(url).set(drivername="sqlite"), connect_args=arguments, max_overflow=-1)
     _prepare(engine, "BEGIN", ["query_only=ON"])
     return engine
 
