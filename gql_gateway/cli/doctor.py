@@ -21,7 +21,7 @@ from gql_gateway.core.ids import new_id
 from gql_gateway.settings import Settings, SettingsError
 from gql_gateway.store.database import Database
 from gql_gateway.web import logs
-from gql_gateway.web.app import cluster_config
+from gql_gateway.web.app import cluster_config, platform
 
 _SCRIPT = "#!/bin/sh\n"
 
@@ -64,6 +64,9 @@ async def _examine(settings: Settings, console: Console) -> bool:
     console.print(Finding(good=True, what="configuration", said=f"complete, for gql-gateway {__version__}").line())
     findings = [await _database(settings.store.database)]
     console.print(findings[0].line())
+    if settings.auth.oidc_issuer or settings.auth.userinfo_url:
+        findings.append(await _platform(settings))
+        console.print(findings[-1].line())
     for cluster in settings.clusters:
         async for finding in _cluster(cluster_config(cluster)):
             console.print(finding.line())
@@ -85,6 +88,19 @@ async def _database(url: str) -> Finding:
     remedy = "Run `gql-gateway migrate`." if database.is_postgresql else "`gql-gateway serve` brings it up to date."
     said = f"{kind} at revision {current or 'none'}, {head} is needed"
     return Finding(good=False, what="database", said=said, remedy=remedy, fatal=database.is_postgresql)
+
+
+async def _platform(settings: Settings) -> Finding:
+    asked = platform(settings.auth)
+    what = "identity provider"
+    try:
+        await asked.check()
+    except Fault as error:
+        said = f"{error} {error.detail or ''}".strip()
+        return Finding(good=False, what=what, said=said, remedy="See oidc_issuer and userinfo_url.", fatal=False)
+    finally:
+        await asked.close()
+    return Finding(good=True, what=what, said="answers")
 
 
 async def _cluster(config: ClusterConfig) -> AsyncIterator[Finding]:

@@ -43,7 +43,8 @@ def canonical_email(email: str) -> str:
     Raises:
         Refused: INVALID_INPUT.
     """
-    if not _EMAIL.fullmatch(email):
+    # No half surrogate pairs and other characters that a database refuses.
+    if not (_EMAIL.fullmatch(email) and email.isprintable()):
         raise refuse(ErrorCode.INVALID_INPUT, f"{email!r} is no e-mail address.", "email")
     local, _, domain = email.rpartition("@")
     return f"{local}@{domain.lower()}"

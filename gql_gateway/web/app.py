@@ -117,8 +117,8 @@ def create_app(settings: Settings, signing: tuple[str, ...]) -> Application:
     database = Database(settings.store.database)
     clusters = {each.name: Cluster(cluster_config(each), metrics.command) for each in settings.clusters}
     statuses = Statuses(database, tuple(clusters))
-    platform, tokens = _platform(settings), _tokens(settings, database)
-    door = Door([tokens, *platform.sources], _door_options(settings))
+    issuers, tokens = platform(settings.auth), _tokens(settings, database)
+    door = Door([tokens, *issuers.sources], _door_options(settings))
     limits = settings.limits
     room = Room(clusters, RoomLimits(limits.job_bytes, limits.user_bytes, limits.transfers))
     services, signer = _services(settings, database, clusters, statuses, signing, tokens, door, room)
@@ -133,7 +133,7 @@ def create_app(settings: Settings, signing: tuple[str, ...]) -> Application:
     pages = Pages()
     endpoint = _endpoint(settings, services, door, pages)
     marketplace = MarketplaceRoutes(door, services, settings.limits.upload_bytes)
-    gateway = Gateway(database, clusters, watcher, platform)
+    gateway = Gateway(database, clusters, watcher, issuers)
     app = Starlette(
         routes=[
             *pages.routes,
@@ -220,8 +220,8 @@ def _tokens(settings: Settings, database: Database) -> ApiTokens:
     return ApiTokens(database, TokenLimits(timedelta(days=auth.token_days), auth.tokens_per_user))
 
 
-def _platform(settings: Settings) -> Platform:
-    auth = settings.auth
+def platform(auth: Auth) -> Platform:
+    """The platform whose users come here, if any."""
     return Platform(
         jwt=_jwt_rules(auth),
         userinfo_url=auth.userinfo_url,

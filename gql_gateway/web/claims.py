@@ -8,7 +8,7 @@ from typing import Any
 from gql_gateway.core.errors import Refused, Unauthenticated
 from gql_gateway.core.identity import Identity, Role, canonical_email
 
-_NAME_CHARACTERS = 200
+_LONGEST = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +32,12 @@ class ClaimRules:
             Unauthenticated: they name no e-mail address, or one that nobody verified.
         """
         email = self._email(claims)
-        name = _find(claims, self.name)
+        name = _printed(_find(claims, self.name))
         return Identity(
             email=email,
-            name=name[:_NAME_CHARACTERS] if isinstance(name, str) and name.strip() else email,
+            name=name if name.strip() else email,
             role=Role.ADMIN if _words(_find(claims, self.roles)) & set(self.admin_roles) else Role.USER,
-            credential=f"{credential} {claims.get('sub', '')}",
+            credential=f"{credential} {_printed(claims.get('sub'))}",
             expires_at=expires_at,
         )
 
@@ -68,6 +68,12 @@ def _words(value: object) -> set[str]:
     if isinstance(value, str):
         return set(value.split())
     return {word for word in value if isinstance(word, str)} if isinstance(value, list) else set()
+
+
+def _printed(text: object) -> str:
+    """A text as it can be printed and stored: without control characters and half surrogate pairs, and not too long."""
+    characters = filter(str.isprintable, text) if isinstance(text, str) else ()
+    return "".join(characters)[:_LONGEST]
 
 
 def _is_true(value: object) -> bool:

@@ -77,6 +77,14 @@ class JwtTokens:
         """None: a signed token is good until it expires, and `Identity.expires_at` says when."""
         return {}
 
+    async def check(self) -> None:
+        """Fetch the provider's keys.
+
+        Raises:
+            Unavailable: with what is wrong.
+        """
+        await self._provider.keys(None)
+
     def _check(self, claims: dict[str, Any]) -> None:
         rules = self._rules
         registry = jwt.JWTClaimsRegistry(

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import secrets
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -70,6 +71,19 @@ class UserinfoTokens:
         ours = [token for token, who in held.items() if who.credential.startswith(CREDENTIAL)]
         reasons = await asyncio.gather(*map(self._why_ended, ours))
         return {token: reason for token, reason in zip(ours, reasons, strict=True) if reason}
+
+    async def check(self) -> None:
+        """Ask about a token that is nobody's.
+
+        Raises:
+            Unavailable: with what is wrong, also where the platform takes any token.
+        """
+        try:
+            await self.identify(f"check-{secrets.token_hex(16)}")
+        except Unauthenticated as refused:
+            if str(refused) == _NOT_VALID:
+                return
+        raise Unavailable("The identity provider takes any token.", detail=f"{self._address} answers a made-up one.")
 
     async def _why_ended(self, token: str) -> str | None:
         try:

@@ -149,9 +149,9 @@ def attack(world: World, tally: Tally) -> None:
 def victims_ids(world: World) -> list[str]:
     """An object of each kind of the victim's."""
     me = world.victim.ask("{ me { id } }")["me"]["id"]
-    query = "mutation { createToken(input: {name: \"x\"}) { apiToken { id } } }"
+    query = 'mutation { createToken(input: {name: "x"}) { token { id } } }'
     answer = world.victim.post(query).json()
-    token = answer["data"]["createToken"]["apiToken"]["id"] if answer.get("data") else global_id("token", new_id())
+    token = answer["data"]["createToken"]["token"]["id"] if answer.get("data") else global_id("token", new_id())
     return [world.victims_job["id"], me, token]
 
 

@@ -117,6 +117,7 @@ FORGERIES: dict[str, tuple[Forge, str]] = {
     "no expiry": (lambda p: p.sign(exp=None), "This token lacks what it must have: exp."),
     "expiry that is no number": (lambda p: p.sign(exp="tomorrow"), "This token's `exp` is not valid."),
     "expiry without end": (lambda p: p.sign(exp=10**30), "This token's `exp` is no time."),
+    "expiry at infinity": (lambda p: p.sign(exp=float("inf")), "This token's `exp` is not valid."),
     "not yet valid": (lambda p: p.sign(nbf=int(time.time()) + 60), "This token is not valid yet."),
     "made in the future": (
         lambda p: p.sign(iat=int(time.time()) + 60),
@@ -127,6 +128,7 @@ FORGERIES: dict[str, tuple[Forge, str]] = {
         lambda p: p.sign(email=["a@b.org"]),
         NO_ADDRESS,
     ),
+    "control character": (lambda p: p.sign(email="\x80@b.org"), "'\\x80@b.org' is no e-mail address."),
     "no address at all in it": (lambda p: p.sign(email="nobody"), "'nobody' is no e-mail address."),
     "not said to be verified": (
         lambda p: p.sign(email_verified=None),
@@ -184,6 +186,12 @@ async def test_nobody_is_an_administrator_by_default(provider: OpenIdProvider, h
     identity = await tokens.identify(provider.sign(roles=["admin", ""], email_verified="true", name=" "))
     assert identity is not None
     assert (identity.role, identity.name) == (Role.USER, "Ada.L@example.org")
+
+
+async def test_what_cannot_be_stored_is_left_out(jwts: JwtTokens, provider: OpenIdProvider) -> None:
+    identity = await jwts.identify(provider.sign(name="A\0d\na" + "x" * 500, sub="s\0"))
+    assert identity is not None
+    assert (identity.name, identity.credential) == ("Ada" + "x" * 197, "oidc s")
 
 
 async def test_a_platform_may_be_trusted_with_addresses(provider: OpenIdProvider, http: httpx.AsyncClient) -> None:
