@@ -96,8 +96,8 @@ class Jobs:
     ) -> Page:
         """A page of the caller's jobs; an administrator's: everybody's, or those of `owner_id`."""
         owner = await self._scope(identity) if owner_id is None or not identity.is_admin else owner_id
-        # A filter may have very many rows looked at, which is no work for the event loop.
-        filtered = search or states is not None
+        # A filter or another order may have very many rows looked at, which is no work for the event loop.
+        filtered = order != NEWEST_FIRST or any(value is not None for value in filters.values())
         async with self._database.reading() if filtered else self._database.glance() as session:
             return await jobs.page(
                 session,
