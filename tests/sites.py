@@ -19,7 +19,7 @@ KINDS: dict[str, SiteOptions] = {
     "banner": SiteOptions(banner=True),
     "german": SiteOptions(locale="de_DE.UTF-8"),
 }
-SUITE = ["tests/e2e/test_day.py", "tests/e2e/test_bad_days.py"]
+SUITE = ["tests/e2e/test_day.py"]
 
 
 def main() -> int:

@@ -1,5 +1,7 @@
 """The user's day on the real site: each way to run, each end, each kind of cancel."""
 
+import time
+
 import pytest
 
 from demo.gateway import GatewayProcess
@@ -93,10 +95,10 @@ def test_an_administrators_scancel_is_a_cancel(alice: Client, site: SlurmSite) -
     site.run(["scancel", slurm])
     ended = alice.wait_final(job["id"])
     assert ended["state"] == "CANCELLED"
-    if site.options.accounting:
-        assert ended["reason"] == "Cancelled on the cluster by an administrator (user id 0)."
-    else:
-        assert ended["reason"] == "Cancelled on the cluster, not through the gateway."
+    told, untold = "by an administrator (user id 0)", "not through the gateway"
+    # Only accounting knows who it was, and 22.05's hears of an end a fifth of a second after squeue.
+    certain = site.options.accounting and site.options.debian != "bookworm"
+    assert told in ended["reason"] or (untold in ended["reason"] and not certain), ended["reason"]
 
 
 def test_a_node_that_goes_down(alice: Client, site: SlurmSite) -> None:
@@ -146,7 +148,10 @@ def test_launching_twice_runs_once(alice: Client, site: SlurmSite) -> None:
     assert alice.launch(job["id"])["state"] == "COMPLETED"
     if site.options.accounting:
         argv = ["sacct", "-X", "-n", "-P", "--name", f"gw-{job['id'].removeprefix('job_')}", "-o", "JobID"]
-        assert len(site.run(argv, user=site.username).stdout.split()) == 1
+        deadline = time.monotonic() + 10
+        while not (known := site.run(argv, user=site.username).stdout.split()):  # 22.05 takes about a second
+            assert time.monotonic() < deadline
+        assert len(known) == 1
 
 
 def test_a_clone_starts_with_the_uploaded_inputs_and_runs_anew(alice: Client) -> None:
