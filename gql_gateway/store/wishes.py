@@ -30,8 +30,8 @@ async def ask_cancel(session: AsyncSession, job_id: str, *, at: datetime, by: st
     )
 
 
-async def begin_submit(session: AsyncSession, job_id: str, *, at: datetime) -> bool:
-    """Record that an sbatch is about to be sent, whose outcome is unknown until it is recorded.
+async def begin_submit(session: AsyncSession, job_id: str, *, at: datetime, reason: str | None = None) -> bool:
+    """Record that an sbatch is about to be sent, whose outcome is unknown until it is recorded, and what to say of it.
 
     False where the job is no longer to be launched: cancelled meanwhile, or begun by another.
     """
@@ -44,7 +44,7 @@ async def begin_submit(session: AsyncSession, job_id: str, *, at: datetime) -> b
             col(Job.cancel_requested_at).is_(None),
             col(Job.submit_unknown_since).is_(None),
         )
-        .values(submit_unknown_since=at, submit_attempts=Job.submit_attempts + 1),
+        .values(submit_unknown_since=at, submit_attempts=Job.submit_attempts + 1, reason=reason),
     )
 
 

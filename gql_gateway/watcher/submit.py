@@ -33,6 +33,7 @@ log = structlog.get_logger()
 RETRY_FIRST_SECONDS = 1.0
 RETRY_MOST_SECONDS = 60.0
 LOOK_AGAIN_SECONDS = 1.0
+ASKED = "Slurm was asked to take the job and has not answered yet."
 
 
 class Submitter:
@@ -104,7 +105,7 @@ class Submitter:
         await asyncio.sleep(self._next - monotonic())
         now = datetime.now(UTC)
         async with self._database.transaction() as session:
-            begun = await self._leads(session) and await wishes.begin_submit(session, job.id, at=now)
+            begun = await self._leads(session) and await wishes.begin_submit(session, job.id, at=now, reason=ASKED)
         if begun:
             self._next = monotonic() + self._gap
             await self._submit(job)

@@ -24,9 +24,9 @@ async def test_one_submission_at_a_time(database: Database) -> None:
         assert await wishes.begin_submit(session, job.id, at=NOW)
         assert not await wishes.begin_submit(session, job.id, at=NOW)
         assert await wishes.take_back(session, job.id, reason="controller away")
-        assert await wishes.begin_submit(session, job.id, at=NOW)
+        assert await wishes.begin_submit(session, job.id, at=NOW, reason="asked")
     found = await stored(database, job)
-    assert (found.submit_attempts, found.submit_unknown_since, found.reason) == (2, NOW, "controller away")
+    assert (found.submit_attempts, found.submit_unknown_since, found.reason) == (2, NOW, "asked")
     async with database.transaction() as session:
         await wishes.take_back(session, job.id, reason="")
         assert await wishes.ask_cancel(session, job.id, at=NOW, by="a")
