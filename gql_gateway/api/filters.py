@@ -100,11 +100,16 @@ def job_filter(
         search=_text("search", searched[0]) if searched else None,
         owner_id=owner_id,
         cluster=_text("cluster", given(wanted.cluster)),
-        labels=[(_text("key", one.key) or "", _text("value", one.value) or "") for one in given(wanted.labels) or ()],
+        labels=_labels(given(wanted.labels)),
         since=given(wanted.created_since),
         until=given(wanted.created_before),
         order=Order(order.field, order.direction) if order else NEWEST_FIRST,
     )
+
+
+def _labels(labels: Sequence[LabelInput] | None) -> Sequence[tuple[str, str]] | None:
+    pairs = [(_text("key", one.key) or "", _text("value", one.value) or "") for one in labels or ()]
+    return pairs or None
 
 
 def _text(name: str, text: str | None) -> str | None:

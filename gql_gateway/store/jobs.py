@@ -178,7 +178,9 @@ def value_of(job: Job, field: OrderField) -> str | None:
             return (job.ended_at or NOT_YET).isoformat()
 
 
-_COLUMNS = Job.__table__.columns  # type: ignore[attr-defined]  # SQLModel's typing leaves it out
+def _column(name: str) -> ColumnElement[Any]:
+    found: ColumnElement[Any] = Job.__table__.columns[name]  # type: ignore[attr-defined]  # SQLModel leaves it out
+    return found
 
 
 def _key(field: OrderField) -> ColumnElement[Any] | None:
@@ -186,10 +188,10 @@ def _key(field: OrderField) -> ColumnElement[Any] | None:
         case OrderField.CREATED_AT:
             return None
         case OrderField.NAME:
-            return _COLUMNS.name
+            return _column("name")
         case OrderField.ENDED_AT:
-            ended: ColumnElement[Any] = func.coalesce(_COLUMNS.ended_at, literal(NOT_YET, _COLUMNS.ended_at.type))
-            return ended
+            ended = _column("ended_at")
+            return func.coalesce(ended, literal(NOT_YET, ended.type))
 
 
 def _sorted(order: Order, *, turned: bool) -> list[ColumnElement[Any]]:

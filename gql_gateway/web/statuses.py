@@ -39,7 +39,7 @@ class Statuses:
         if name not in self._names:
             raise refuse(ErrorCode.NOT_FOUND, "There is no such cluster.", "name")
         shown: ClusterStatus | None = None
-        async with self._database.signal.listen() as bell:
+        async with self._database.signal.listen("clusters") as bell:
             while True:
                 seen = next(status for status in await self.statuses() if status.name == name)
                 if shown is None or _looks(seen) != _looks(shown):

@@ -41,7 +41,7 @@ const rulesOf = (config) => graphqlEslint.configs[`flat/${config}`].rules ?? gra
 
 // Values: parts of an object, or answers, which nobody looks up again.
 const VALUES = {
-  suffixes: ["Connection", "Count", "Edge", "Error", "Health", "Info", "Payload", "Usage"],
+  suffixes: ["Connection", "Count", "Edge", "Entry", "Error", "Forecast", "Health", "Info", "Payload", "Ticket", "Usage"],
   types: ["Heartbeat", "JobEvent", "JobFile", "Label", "OutputChunk", "Partition", "Resources"],
 };
 
