@@ -157,4 +157,5 @@ def test_defaults_are_those_of_the_cluster() -> None:
 def test_every_key_is_described_and_the_page_is_up_to_date() -> None:
     assert "None |" not in page()
     assert (PROJECT / "docs" / "configuration.md").read_text() == page(), "run: gql-gateway settings"
-    assert set(Settings.model_fields) == {"server", "store", "auth", "limits", "watcher", "clusters", "logging", "marketplace"}
+    sections = {"server", "store", "auth", "limits", "watcher", "clusters", "logging", "marketplace"}
+    assert set(Settings.model_fields) == sections
