@@ -16,12 +16,12 @@ import orjson
 import pytest
 
 from gql_gateway.cluster import bundle
-from gql_gateway.cluster.agent.wire import LENGTHS
+from gql_gateway.cluster.agent.wire import LENGTHS, PROTOCOL
 from gql_gateway.cluster.channel import frame
 
 SENTINEL = "<begin>"
 STANDARD = {
-    *("collections", "contextlib", "ctypes", "errno", "grp", "hashlib", "io", "itertools", "json", "os", "pwd"),
+    *("collections", "contextlib", "ctypes", "errno", "fcntl", "grp", "hashlib", "io", "itertools", "json", "os", "pwd"),
     *("selectors", "signal", "stat", "struct", "subprocess", "sys", "threading", "time", "traceback", "typing"),
 }
 
@@ -66,7 +66,7 @@ def agent() -> Iterator[Local]:
         local.input.write(bundle.source(SENTINEL))
         local.input.flush()
         assert local.output.read(len(SENTINEL)) == SENTINEL.encode()
-        assert local.receive()[0]["protocol"] == 1
+        assert local.receive()[0]["protocol"] == PROTOCOL
         yield local
         process.kill()
         local.input.close()

@@ -185,7 +185,7 @@ async def test_a_connection_cut_in_an_upload_leaves_nothing(narrow_site: SlurmSi
 
     try:
         async with job_folder(cluster, narrow_site) as job:
-            with pytest.raises(ClusterUnavailable, match="nothing was written"):
+            with pytest.raises(ClusterUnavailable, match="connection to the cluster was lost"):
                 await cluster.upload(job.name, paths.parse("f"), cut_in_the_middle())
             await until(lambda: list(job.incoming.iterdir()) == [])
             assert not (job.work / "f").exists()
