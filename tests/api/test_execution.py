@@ -1,0 +1,158 @@
+"""Plain fields are executed faster, and answered for as graphql-core does: the same data, the same errors."""
+
+import asyncio
+import enum
+from collections.abc import AsyncGenerator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import strawberry
+from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
+
+from gql_gateway.api.execution import PlainExecutor
+
+
+@strawberry.enum
+class Colour(enum.Enum):
+    RED = "red"
+
+
+@strawberry.interface
+class Named:
+    name: str
+
+
+@strawberry.type
+class Thing(Named):
+    key: strawberry.ID
+    size: int
+    ratio: float
+    fine: bool
+    colour: Colour
+    at: datetime
+    maybe: int | None
+    words: list[str]
+
+    @strawberry.field
+    def computed(self, times: int = 2) -> int:
+        return self.size * times
+
+    @strawberry.field
+    async def later(self) -> str:
+        await asyncio.sleep(0)
+        return f"later {self.name}"
+
+    @strawberry.field
+    async def inner(self) -> "Thing":
+        return thing()
+
+    @strawberry.field
+    def broken(self) -> str | None:
+        raise ValueError("broken")
+
+
+def thing(**values: Any) -> Thing:
+    good = {
+        "name": "a",
+        "key": "1",
+        "size": 2,
+        "ratio": 0.5,
+        "fine": True,
+        "colour": Colour.RED,
+        "at": datetime(2026, 1, 1, tzinfo=UTC),
+        "maybe": None,
+        "words": ["x", "y"],
+    }
+    return Thing(**{**good, **values})
+
+
+async def promise() -> int:
+    return 7
+
+
+THINGS = {
+    "good": {},
+    "whole float": {"size": 2.0, "ratio": 3},
+    "null where none may be": {"name": None},
+    "two that are wrong": {"size": "many", "colour": "blue"},
+    "too large": {"size": 2**40},
+    "text of a number": {"name": 5, "key": 6, "fine": 1},
+    "no number": {"ratio": float("nan")},
+    "an exception": {"maybe": ValueError("inside")},
+    "an exception where none may be": {"fine": ValueError("inside")},
+    "wrong where null may be": {"maybe": "seven"},
+    "wrong time": {"at": "yesterday"},
+}
+
+
+@strawberry.type
+class Query:
+    @strawberry.field
+    def things(self, kind: str, number: int = 3) -> list[Thing | None]:
+        return [thing(), *(thing(**THINGS[kind]) for _ in range(number))]
+
+    @strawberry.field
+    def one(self, kind: str) -> Thing | None:
+        return thing(**THINGS[kind])
+
+    @strawberry.field
+    def promised(self) -> Thing | None:
+        return thing(maybe=promise(), size=promise())
+
+    @strawberry.field
+    def named(self) -> Named:
+        return thing()
+
+
+@strawberry.type
+class Subscription:
+    @strawberry.subscription
+    async def counted(self) -> AsyncGenerator[Thing, None]:
+        for size in range(3):
+            yield thing(size=size)
+
+
+PLAIN, USUAL = (
+    strawberry.Schema(Query, subscription=Subscription, execution_context_class=executor)
+    for executor in (PlainExecutor, StrawberryGraphQLCoreExecutionContext)
+)
+SELECTIONS = (
+    "name size",
+    "__typename name key size ratio fine colour at maybe",
+    "words name later size computed again: computed(times: 3) n: name",
+    "maybe broken name inner { size name inner { __typename at } } key",
+    "size @skip(if: true) name @include(if: true) ... on Named { name } ...r ...r | fragment r on Thing { at key }",
+)
+
+
+async def answers(query: str) -> list[Any]:
+    results = [await schema.execute(query) for schema in (PLAIN, USUAL)]
+    return [(result.data, [error.formatted for error in result.errors or ()]) for result in results]
+
+
+@pytest.mark.parametrize("kind", THINGS)
+@pytest.mark.parametrize("selection", SELECTIONS)
+async def test_the_same_data_and_the_same_errors(kind: str, selection: str) -> None:
+    selected, _, fragment = selection.partition(" | ")
+    for field in ("one", "things"):
+        quick, usual = await answers(
+            f'{{ {field}(kind: "{kind}") {{ {selected} }} good: named {{ name }} }} {fragment}'
+        )
+        assert quick == usual
+        assert str(quick) == str(usual), "also the order of the fields"
+
+
+async def test_promises_are_kept() -> None:
+    quick, usual = await answers("{ promised { name maybe size } named { name __typename ... on Thing { size } } }")
+    assert quick == usual
+    assert quick[0]["promised"] == {"name": "a", "maybe": 7, "size": 7}
+
+
+async def test_each_event_is_executed_alike() -> None:
+    async def events(schema: strawberry.Schema) -> list[Any]:
+        found: Any = await schema.subscribe("subscription { counted { size name later } }")
+        return [result.data async for result in found]
+
+    assert await events(PLAIN) == await events(USUAL)
+    assert len(await events(PLAIN)) == 3
