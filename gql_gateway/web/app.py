@@ -48,6 +48,7 @@ from gql_gateway.web.middleware import Surroundings
 from gql_gateway.web.oidc import JwtRules
 from gql_gateway.web.pages import Pages
 from gql_gateway.web.platform import Platform
+from gql_gateway.web.requests import PREFLIGHTED
 from gql_gateway.web.signing import Signer, kept_key
 from gql_gateway.web.statuses import Statuses
 from gql_gateway.web.tickets import TicketSigner
@@ -57,8 +58,14 @@ log = structlog.get_logger()
 
 _SQLITE = "sqlite+aiosqlite:///"
 _STALE_LOOKS = 3
-_ASKED_WITH = ("Authorization", "Content-Type", "Range", "If-Range", "Want-Repr-Digest", "X-Request-ID")
-_TOLD_WITH = ("Accept-Ranges", "Content-Disposition", "Content-Range", "ETag", "Repr-Digest", "X-Request-ID")
+_ASKED_WITH = (
+    *("Authorization", "Content-Type", "Range", "If-Range", "Want-Repr-Digest", "X-Request-ID"),
+    *PREFLIGHTED,  # which clients send with uploads to show that they were let in
+)
+_TOLD_WITH = (
+    *("Accept-Ranges", "Content-Disposition", "Content-Range", "ETag", "Repr-Digest", "Retry-After"),
+    *("WWW-Authenticate", "X-Request-ID"),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from gql_gateway.web.multipart import MultipartReader
 from gql_gateway.web.uploads import read_operations
 
 _MULTIPART = "multipart/form-data"
-_PREFLIGHTED = ("authorization", "graphql-require-preflight", "apollo-require-preflight", "x-requested-with")
+PREFLIGHTED = ("authorization", "graphql-require-preflight", "apollo-require-preflight", "x-requested-with")
 """Headers that a page of another site can send only after the browser asked us whether it may."""
 
 
@@ -74,8 +74,8 @@ async def _whole(request: PostedRequest, limit: int) -> bytes:
 
 def _check_preflighted(request: PostedRequest) -> None:
     """Refuse what a page of another site could send with a plain form."""
-    if not any(name in request.headers for name in _PREFLIGHTED):
-        raise BadRequest(f"A multipart request needs one of the headers {', '.join(_PREFLIGHTED)}.")
+    if not any(name in request.headers for name in PREFLIGHTED):
+        raise BadRequest(f"A multipart request needs one of the headers {', '.join(PREFLIGHTED)}.")
 
 
 def operation_of(data: Any) -> GraphQLRequestData:

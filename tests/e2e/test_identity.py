@@ -14,6 +14,7 @@ from tests.client import Client
 from tests.web.identity.provider import AUDIENCE, PROVIDERS_OWN, OpenIdProvider, running
 
 ENTRY = "at actor role credential requestId action jobId ownerId detail"
+UPLOADS_WITH = "authorization, apollo-require-preflight, content-type"
 TOKEN = "token { id name role createdAt expiresAt lastUsedAt } secret"
 
 
@@ -169,7 +170,8 @@ def provider() -> Iterator[OpenIdProvider]:
 
 
 @pytest.mark.filterwarnings(PROVIDERS_OWN)
-def test_people_of_a_platform_come_in(site: SlurmSite, tmp_path: Path, provider: OpenIdProvider) -> None:
+def test_people_of_a_platform_come_in_by_its_pages(site: SlurmSite, tmp_path: Path, provider: OpenIdProvider) -> None:
+    page = "https://app.example.org"
     settings = f"""[auth]
 oidc_issuer = "{provider.issuer}"
 oidc_audience = "{AUDIENCE}"
@@ -178,7 +180,16 @@ roles_claim = "realm_access.roles"
 admin_roles = ["hpc-admin"]
 """
     signed = provider.sign_in()
-    with GatewayProcess(site, tmp_path, more=settings) as gateway:
+    process = GatewayProcess(site, tmp_path, more=settings)
+    written = process.config.read_text()
+    process.config.write_text(written.replace("[server]", f'[server]\nallowed_origins = ["{page}"]'))
+    with process as gateway:
+        asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": UPLOADS_WITH}
+        for origin, status in ((page, 200), ("https://evil.example.org", 400)):
+            answer = httpx.options(f"{gateway.url}/graphql", headers=asked | {"Origin": origin})
+            assert answer.status_code == status
+            assert (answer.headers.get("access-control-allow-origin") == origin) is (status == 200)
+            assert "access-control-allow-credentials" not in answer.headers
         for token in (signed["id_token"], signed["access_token"]):
             with Client(gateway.url, token) as ada:
                 user = ada.create_user()
