@@ -209,14 +209,18 @@ class Limits(Section):
         10, ge=0, le=300, description="How long `launch` and `cancel` wait for Slurm before they answer with what is."
     )
     requests_per_minute: int = Field(
-        12_000,
+        60_000,
         ge=1,
         le=10_000_000,
         description="Requests of one user in a minute, each operation on a WebSocket counted as one. Each gateway "
-        "process counts for itself.",
+        "process counts for itself. The default is about what one process can answer: it stops a program that ran "
+        "wild; lower it to share one process fairly among many.",
     )
     subscriptions: int = Field(
-        200, ge=1, le=100_000, description="Subscriptions of one user at once. Each process counts for itself."
+        5000,
+        ge=1,
+        le=100_000,
+        description="Subscriptions of one user at once, at up to 48 KiB of memory each. Each process counts for itself.",
     )
     submit_rate: float = Field(50, gt=0, le=1000, description="Jobs handed to one cluster's Slurm in a second.")
     query_depth: int = Field(16, ge=15, le=100, description="Fields inside fields; tools' introspection needs 15.")

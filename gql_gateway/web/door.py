@@ -16,8 +16,8 @@ class DoorOptions:
     """How often the tokens of open streams are looked at, and what one user may ask for."""
 
     revocation_seconds: float = 5.0
-    requests_per_minute: int = 12_000
-    subscriptions: int = 200
+    requests_per_minute: int = 60_000
+    subscriptions: int = 5000
 
 
 class Door:
