@@ -220,7 +220,7 @@ class Limits(Section):
         5000,
         ge=1,
         le=100_000,
-        description="Subscriptions of one user at once, at up to 48 KiB of memory each. Each process counts for itself.",
+        description="Subscriptions of one user at once, each of which takes memory. Each process counts for itself.",
     )
     submit_rate: float = Field(50, gt=0, le=1000, description="Jobs handed to one cluster's Slurm in a second.")
     query_depth: int = Field(16, ge=15, le=100, description="Fields inside fields; tools' introspection needs 15.")
