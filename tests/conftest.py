@@ -12,7 +12,19 @@ from tests.sites import KINDS
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="also the faults that take long to happen or to pass")
     parser.addoption("--site", choices=KINDS, default="usual", help="kind of Slurm site for tests of the whole gateway")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "long: takes long by the nature of what is waited for; runs with --long")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--long"):
+        for item in items:
+            if item.get_closest_marker("long"):
+                item.add_marker(pytest.mark.skip(reason="runs with --long"))
 
 
 @pytest.fixture(scope="session")

@@ -61,6 +61,7 @@ def test_an_upload_that_finds_no_room_leaves_nothing_and_says_so(ada: Client, fr
     ran_once(frail, ended)
 
 
+@pytest.mark.long
 def test_a_job_that_fills_the_disk_ends_as_slurm_says(ada: Client, frail: SlurmSite) -> None:
     job = ada.run(CANARY + "dd if=/dev/zero of=big bs=1M; rm -f big; exit 7")
     assert (job["state"], job["exitCode"]) == ("FAILED", 7)

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from slurm_site import SiteOptions, SlurmSite
 from tests.client import Client
 from tests.faults.bench import MortalGateway
@@ -14,6 +16,7 @@ WAIT = "while [ ! -e go ]; do sleep 0.1; done"
 EVIDENCE = "source observedAt"
 
 
+@pytest.mark.long
 def test_the_end_record_is_believed_and_without_one_a_job_is_lost_and_never_completed(
     nursery: Nursery, frail: SlurmSite, tmp_path: Path
 ) -> None:

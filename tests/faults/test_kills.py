@@ -8,7 +8,6 @@ from tests.faults.bench import AT_ANY_TIME, Bench, MortalGateway
 from tests.faults.nursery import Nursery
 
 POINTS = [
-    "createJob: folder made, not shown",
     "sbatch: on its way",
     "sbatch: answered, not recorded",
     "upload: bytes on their way",

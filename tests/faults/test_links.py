@@ -48,6 +48,7 @@ def test_a_reset_changes_nothing(ada: Client, wire: Wire, frail: SlurmSite) -> N
     ran_once(frail, ended)
 
 
+@pytest.mark.long
 def test_while_nothing_comes_through_nothing_changes_and_the_evidence_says_since_when(
     ada: Client, wire: Wire, frail: SlurmSite
 ) -> None:
@@ -86,6 +87,7 @@ def test_a_launch_into_silence_says_so_and_runs_once_when_the_cluster_is_back(
     assert ada.wait_final(cancelled["id"], 60)["state"] == "CANCELLED"
 
 
+@pytest.mark.long
 def test_a_login_node_that_hangs(ada: Client, frail: SlurmSite) -> None:
     job = started(ada, "sleep 1")
     frail.freeze("sshd")

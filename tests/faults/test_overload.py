@@ -16,7 +16,7 @@ from tests.faults.verdicts import accounts, stored, unsettled
 
 SITE = SiteOptions(max_sessions=3)
 CALLER_SECONDS = 30.0
-LAUNCHES, CALLS, RATE = 100, 200, 40
+LAUNCHES, CALLS, RATE = 500, 200, 40
 CREATE = """mutation($input: CreateJobInput!) { createJob(input: $input) { job { id } userErrors { message } } }"""
 LAUNCH = """mutation($id: ID!) { launch(input: {jobId: $id}) { job { state reason } userErrors { message } } }"""
 FILES = """query($id: ID!) { job(id: $id) { files { path size } } }"""
@@ -45,30 +45,32 @@ def impatient(mortal: MortalGateway, client: Client) -> httpx.AsyncClient:
     return httpx.AsyncClient(base_url=mortal.url, headers=headers, timeout=CALLER_SECONDS, limits=limits)
 
 
+@pytest.mark.parametrize("launches", [60, pytest.param(LAUNCHES, marks=[pytest.mark.long, pytest.mark.timeout(600)])])
 async def test_many_launches_at_once_are_taken_and_submitted_in_order_at_the_rate(
-    mortal: MortalGateway, ada: Client, frail: SlurmSite
+    mortal: MortalGateway, ada: Client, frail: SlurmSite, launches: int
 ) -> None:
     async with impatient(mortal, ada) as http:
         values = {"name": "x", "image": frail.image, "command": "true", "resources": {"timeLimitSeconds": 60}}
-        made = await asyncio.gather(*(ask(http, CREATE, input=values) for _ in range(LAUNCHES)))
+        made = await asyncio.gather(*(ask(http, CREATE, input=values) for _ in range(launches)))
         began = time.monotonic()
         answers = await asyncio.gather(*(ask(http, LAUNCH, id=one["job"]["id"]) for one in made))
         assert {one["job"]["state"] for one in answers} <= {"LAUNCHING", "QUEUED", "RUNNING", "COMPLETED"}
-        async with asyncio.timeout(100):
+        async with asyncio.timeout(300):
             while any(job.state == "LAUNCHING" for job in stored(mortal.store)[0]):
                 await asyncio.sleep(0.2)
-        assert time.monotonic() - began >= (LAUNCHES - 1) / RATE * 0.9, "the rate is a limit"
+        assert time.monotonic() - began >= (launches - 1) / RATE * 0.9, "the rate is a limit"
     jobs = sorted(stored(mortal.store)[0], key=lambda job: (job.launched_at, job.id))
     numbers = [int(job.slurm_job_id) for job in jobs]
     assert numbers == sorted(numbers), "in the order of their launches"
     known = accounts(frail)
-    assert [len(known[f"gw-{job.id}"]) for job in jobs] == [1] * LAUNCHES
+    assert [len(known[f"gw-{job.id}"]) for job in jobs] == [1] * launches
     frail.run(["scancel", f"--user={frail.username}"])
-    async with asyncio.timeout(100):
+    async with asyncio.timeout(300):
         while unsettled(mortal.store):
             await asyncio.sleep(0.2)
 
 
+@pytest.mark.long
 async def test_many_file_calls_at_once_through_three_sessions(
     mortal: MortalGateway, ada: Client, frail: SlurmSite
 ) -> None:

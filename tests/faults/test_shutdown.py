@@ -135,6 +135,7 @@ def test_it_is_ready_when_what_happened_meanwhile_is_recorded(
     ran_once(frail, ended)
 
 
+@pytest.mark.long
 def test_a_gateway_whose_cluster_does_not_answer_is_not_ready_and_says_why(
     mortal: MortalGateway, ada: Client, frail: SlurmSite
 ) -> None:

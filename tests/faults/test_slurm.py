@@ -63,7 +63,9 @@ def control(site: SlurmSite, words: str) -> None:
     site.run(["scontrol", *shlex.split(words)])
 
 
-@pytest.mark.parametrize("mode", ["nothing", "error", "half", "cut"])
+@pytest.mark.parametrize(
+    "mode", ["nothing", "half", *(pytest.param(one, marks=pytest.mark.long) for one in ("error", "cut"))]
+)
 def test_a_squeue_that_lies_or_fails_changes_nothing(ada: Client, frail: SlurmSite, mode: str) -> None:
     jobs = [started(ada, "sleep 60") for _ in range(3)]
     before = [ada.job(job["id"], "observedAt events { nodes { cursor } }") for job in jobs]
@@ -77,6 +79,7 @@ def test_a_squeue_that_lies_or_fails_changes_nothing(ada: Client, frail: SlurmSi
     assert [ada.wait_final(job["id"], 60)["state"] for job in jobs] == ["CANCELLED"] * 3
 
 
+@pytest.mark.long
 def test_a_controller_that_is_down_and_comes_back(ada: Client, frail: SlurmSite) -> None:
     running = started(ada, "sleep 3")
     frail.stop("slurmctld")
@@ -110,6 +113,7 @@ def test_a_controller_that_freezes_gets_each_job_once(ada: Client, frail: SlurmS
         ran_once(frail, ended)
 
 
+@pytest.mark.long
 def test_accounting_that_is_down(ada: Client, frail: SlurmSite) -> None:
     frail.stop("slurmdbd")
     try:
@@ -146,6 +150,7 @@ def test_held_released_suspended_resumed(ada: Client, frail: SlurmSite) -> None:
     ran_once(frail, ended)
 
 
+@pytest.mark.long
 def test_requeued_by_an_administrator_it_runs_again_under_its_own_number(ada: Client, frail: SlurmSite) -> None:
     job = started(ada, "[ $(wc -l <canary) = 2 ] || sleep 60")
     control(frail, f"update JobId={job['slurmJobId']} Requeue=1")
@@ -158,6 +163,7 @@ def test_requeued_by_an_administrator_it_runs_again_under_its_own_number(ada: Cl
     assert runs(frail, job) == 2, "that is what requeueing means, and nobody but an administrator can"
 
 
+@pytest.mark.long
 def test_cancelled_in_the_queue_by_an_administrator(ada: Client, frail: SlurmSite) -> None:
     job = ada.create_job(CANARY, resources={"nodes": 4, "cpusPerTask": 8})
     blocking = started(ada, "sleep 60")
@@ -169,6 +175,7 @@ def test_cancelled_in_the_queue_by_an_administrator(ada: Client, frail: SlurmSit
     ada.cancel(blocking["id"])
 
 
+@pytest.mark.long
 def test_a_node_that_goes_down(ada: Client, frail: SlurmSite) -> None:
     job = started(ada, "sleep 60")
     node = frail.run(["squeue", "-h", "-j", job["slurmJobId"], "-o", "%N"]).stdout.strip()
@@ -181,6 +188,7 @@ def test_a_node_that_goes_down(ada: Client, frail: SlurmSite) -> None:
     assert slurm_jobs(frail, job) == [job["slurmJobId"]]
 
 
+@pytest.mark.long
 def test_a_cancel_and_a_launch_at_once(ada: Client, frail: SlurmSite) -> None:
     for _ in range(3):
         job = ada.create_job(CANARY + "sleep 60")
