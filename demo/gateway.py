@@ -20,6 +20,7 @@ CONFIG = """\
 [server]
 port = {port}
 public_url = "http://127.0.0.1:{port}"
+{server}
 
 [store]
 url = "{store}"
@@ -42,7 +43,7 @@ image_allow = ["docker://*", "/opt/img/*.sif"]
 class GatewayProcess:
     """A `gql-gateway serve` of its own; a context manager that starts and stops it.
 
-    `more` is TOML of further sections, `cluster` further keys of the cluster. `port` 0 takes any free one.
+    `more` is TOML of further sections, `server` and `cluster` are further keys of those. `port` 0 takes any free one.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class GatewayProcess:
         name: str = "local",
         store: str | None = None,
         more: str = "",
+        server: str = "",
         cluster: str = "",
         port: int = 0,
     ) -> None:
@@ -61,7 +63,9 @@ class GatewayProcess:
         self.log = folder / "gateway.log"
         self.config = folder / "gateway.toml"
         self.store = store or f"sqlite+aiosqlite:///{folder}/gateway.db"
-        text = CONFIG.format(port=self.port, store=self.store, more=more, name=name, site=site, cluster=cluster)
+        text = CONFIG.format(
+            port=self.port, store=self.store, more=more, name=name, site=site, server=server, cluster=cluster
+        )
         self.config.write_text(text)
         self._process: subprocess.Popen[bytes] | None = None
         if store:  # an SQLite store of its own is migrated by whoever opens it first
