@@ -28,6 +28,12 @@ _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 _WANT_DIGEST = re.compile(r"(?:^|,)\s*sha-256\s*=\s*(\d{1,2})\s*(?:,|$)")
 # Python's own table and not the machine's, so that a name means the same type everywhere.
 _TYPES = MimeTypes()
+# With its own type a user's file would pass for one of the gateway's scripts or styles: it comes from the same origin,
+# which is all that the pages' policy asks. (Chromium 156 runs an attachment by `<script src>`.)
+_ACTIVE = frozenset({
+    "text/html", "text/javascript", "application/javascript", "application/ecmascript", "application/wasm", "text/css",
+    "application/xhtml+xml", "image/svg+xml", "text/xml", "application/xml", "application/pdf",
+})  # fmt: skip
 _PACKED = {"gzip": "application/gzip", "bzip2": "application/x-bzip2", "xz": "application/x-xz"}
 SAFE = {
     "Cache-Control": "private, no-store",
@@ -180,6 +186,8 @@ def _media_type(name: str) -> str:
     kind, packed = _TYPES.guess_type(name)
     if packed:
         return _PACKED.get(packed, "application/octet-stream")
+    if kind in _ACTIVE:
+        return "application/octet-stream"
     if kind and kind.startswith("text/"):
         return f"{kind}; charset=utf-8"
     return kind or "application/octet-stream"

@@ -40,7 +40,7 @@ def probes(world: World) -> dict[str, str]:
         "host processes": "ls /proc | grep -c '^[0-9]' | grep -q '^...' && echo GOT",
         "slurm's daemons": "grep -l -a -e slurm -e sshd -e munged /proc/[0-9]*/comm && echo GOT",
         "foreign environment": "cat /proc/[0-9]*/environ | tr '\\0' '\\n' | "
-        "grep -i -e MUNGE -e SLURM_CONF -e SSH_ -e GQL_ -e SLURMD -e JWT && echo GOT",
+        "grep -e ^MUNGE -e ^SLURM_CONF -e ^SSH_ -e ^GQL_ -e ^SLURMD -e ^SLURM_JWT && echo GOT",
         "submit": "sbatch --wrap=true && echo GOT",
         "cancel": "scancel --me && echo GOT",
         "credential": "munge -n && echo GOT",

@@ -1,8 +1,8 @@
 """Tenants: every field of the schema and every route, as the attacker on the victim's objects.
 
-The operations are made from the gateway's own schema, so a new field is attacked as soon as it is there. Each that takes
-an id is asked for the victim's and for one that does not exist: the answers must be the same, word for word, and take
-about as long. Everything that takes none is asked for as a whole, and must hold nothing of the victim's.
+The operations are made from the gateway's own schema, so a new field is attacked as soon as it is there. Each that
+takes an id is asked for the victim's and for one that does not exist: the answers must be the same, word for word, and
+take about as long. Everything that takes none is asked for as a whole, and must hold nothing of the victim's.
 """
 
 import json
@@ -30,7 +30,7 @@ from tests.attack.tally import Tally
 from tests.attack.world import VICTIM, World
 from tests.client import Client
 
-OPEN = {"heartbeat", "clusters"}
+OPEN = {"heartbeat", "clusters", "cluster", "clusterUpdated"}
 """Root fields that say the same to everybody."""
 MINE = {"createUser", "createJob", "createToken", "me", "jobs"}
 """Root fields that take nobody's id."""
@@ -38,6 +38,7 @@ CREATED = {"createJob", "createToken"}
 """Those of them that make something: what a caller may make is no other tenant's affair."""
 SAMPLES: dict[str, object] = {
     "path": "x", "size": 3, "name": "x", "first": 5, "image": "/opt/img/busybox.sif", "search": "", "offset": 0,
+    "overwrite": True,
 }  # fmt: skip
 DEPTH = 5
 SLOWER = 0.02
@@ -160,7 +161,9 @@ def leaked(world: World, said: str) -> bool:
     return any(word in said for word in (world.secret, VICTIM, world.victims_job["id"].removeprefix("job_")))
 
 
-def compare(world: World, tally: Tally, schema: GraphQLSchema, root: tuple[str, str, GraphQLField], target: str) -> None:
+def compare(
+    world: World, tally: Tally, schema: GraphQLSchema, root: tuple[str, str, GraphQLField], target: str
+) -> None:
     """The victim's id against one that nothing has."""
     kind, name, field = root
     nobody = global_id(target.partition("_")[0], new_id())

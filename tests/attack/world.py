@@ -16,12 +16,16 @@ VICTIM, ATTACKER = "victim@example.org", "mallory@example.org"
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """`seconds` is how long the attacks that race go on. `secret` stands in the victim's files and nowhere else."""
+    """`seconds` is how long the attacks that race go on; of long lists of tries one in `every` is made.
+
+    `secret` stands in the victim's files and nowhere else.
+    """
 
     site: SlurmSite
     gateway: GatewayProcess
     folder: Path
     seconds: float
+    every: int
     secret: str
     victim: Client
     attacker: Client
@@ -33,7 +37,7 @@ class World:
 
 
 @contextmanager
-def peopled(site: SlurmSite, gateway: GatewayProcess, folder: Path, seconds: float) -> Iterator[World]:
+def peopled(site: SlurmSite, gateway: GatewayProcess, folder: Path, seconds: float, every: int = 1) -> Iterator[World]:
     """A world in which the victim has a job with a secret in its folder."""
     secret = f"secret-{secrets.token_hex(12)}"
     with Client.of(gateway, VICTIM) as victim, Client.of(gateway, ATTACKER) as attacker:
@@ -42,4 +46,4 @@ def peopled(site: SlurmSite, gateway: GatewayProcess, folder: Path, seconds: flo
         job = victim.create_job("cat x")
         for path in ("x", "c/x", f"{secret}.txt"):
             assert not victim.upload(job["id"], "x", secret.encode(), path)["userErrors"]
-        yield World(site, gateway, folder, seconds, secret, victim, attacker, job)
+        yield World(site, gateway, folder, seconds, every, secret, victim, attacker, job)

@@ -114,7 +114,8 @@ def test_any_name_comes_back_as_it_is(alice: Client, job: Any, name: str) -> Non
     ("name", "kind"),
     [
         ("a.tar.gz", "application/gzip"),
-        ("a.html", "text/html; charset=utf-8"),
+        ("a.html", "application/octet-stream"),
+        ("a.txt", "text/plain; charset=utf-8"),
         ("a.png", "image/png"),
         ("a", "application/octet-stream"),
     ],

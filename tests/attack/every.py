@@ -1,0 +1,18 @@
+"""The attacks by name, in order: what was logged by all others is looked through by the last one."""
+
+from collections.abc import Callable, Mapping
+
+from tests.attack import appetite, container, leaks, pages, script, swaps, tenants, urls
+from tests.attack.tally import Tally
+from tests.attack.world import World
+
+ATTACKS: Mapping[str, Callable[[World, Tally], None]] = {
+    "run.sh": script.attack,
+    "container": container.attack,
+    "files while the job runs": swaps.attack,
+    "tenants": tenants.attack,
+    "signed URLs": urls.attack,
+    "appetite": appetite.attack,
+    "headers and pages": pages.attack,
+    "secrets": leaks.attack,
+}
