@@ -1,11 +1,13 @@
 # One command for each thing one does here; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format lock schema docs bench faults attack test-sites clean
+.PHONY: help install demo test check format lock schema bench faults attack test-sites clean
 PYTHON ?= python3
 export PYTHON
 # Compiled modules are kept: a test run starts hundreds of Python processes.
 unexport PYTHONDONTWRITEBYTECODE
 BIN := .venv/bin
+# Tests mostly wait for a cluster, so more of them run at once than there are cores.
+WORKERS ?= 4
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 20
@@ -32,7 +34,23 @@ test: ## everything: what `make check` does, and all tests on a real Slurm site
 	@scripts/system-packages
 	@$(PYTHON) -m slurm_site build
 	@$(MAKE) --no-print-directory check
-	@$(BIN)/pytest $(PYTEST)
+	@$(BIN)/pytest -q -n $(WORKERS) --dist loadfile $(PYTEST)
+
+faults: install ## the long fault bench: kill the gateway 100 times with 10 jobs each, then every slow fault (ROUNDS=100)
+	@$(PYTHON) -m slurm_site build
+	@$(BIN)/python -m tests.faults --rounds $(or $(ROUNDS),100)
+	@$(BIN)/pytest -q tests/faults --long
+
+attack: install ## every attack in its long form: prints tried and escaped (SECONDS_EACH=60)
+	@$(PYTHON) -m slurm_site build
+	@$(BIN)/python -m tests.attack --seconds $(or $(SECONDS_EACH),60)
+
+test-sites: install ## the end-to-end tests on other kinds of sites: Slurm 22.05 and 26.05, no slurmdbd, few sessions, …
+	@$(BIN)/python -m tests.sites
+
+bench: install ## every comparison in benchmarks/, printed as ratios of one run
+	@$(PYTHON) -m slurm_site build
+	@for script in launch push transfer graphql; do $(BIN)/python -m benchmarks.$$script || exit 1; done
 
 format: install ## put the code into the house's form
 	@$(BIN)/ruff check --fix-only -q . ; $(BIN)/ruff format -q .
