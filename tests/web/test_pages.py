@@ -1,5 +1,6 @@
 """The pages: what they send, and both of them in a browser on the real site."""
 
+import json
 import re
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from playwright.async_api import Page, expect
 
 from demo.gateway import GatewayProcess
 from gql_gateway.web.pages import STATIC
-from tests.client import Client
+from tests.client import Client, mint
 from tests.web.browser import opened
 
 pytestmark = pytest.mark.anyio
@@ -92,22 +93,64 @@ async def test_a_wrong_token_is_told(gateway: GatewayProcess) -> None:
         await expect(page.locator("#door")).to_be_visible()
 
 
-async def test_graphiql_asks_and_watches(gateway: GatewayProcess, alice: Client) -> None:
+async def test_graphiql_tells_the_whole_day(gateway: GatewayProcess) -> None:
     async with opened(gateway.url) as page:
         await page.goto("/graphql")
-        await page.fill("#token", alice.token or "")
+        await expect(page.get_by_role("tab")).to_have_count(8)
+        await run(page, "Heartbeat", '"ok": true')
+        await page.fill("#token", mint(gateway, "grace@example.org"))
         await page.press("#token", "Enter")
-        await expect(page.locator("#who")).to_have_text("You are alice@example.org.")
-        await run(page, "Heartbeat")
-        await expect(page.locator(".result-window")).to_contain_text('"ok": true')
-        await page.get_by_role("tab", name="Watch").click()
-        await run(page, "Watch")
-        job = alice.create_job("true", name="watched in GraphiQL")
-        await expect(page.locator(".result-window")).to_contain_text("watched in GraphiQL")
-    alice.cancel(job["id"])
+        await expect(page.locator("#who")).to_have_text("The token is good; now run createUser.")
+        await tab(page, 2)
+        await run(page, "BecomeUser", '"email": "grace@example.org"')
+        await set_variables(
+            page, {"input": {"name": "from GraphiQL", "image": "/opt/img/busybox.sif", "command": WORK}}
+        )
+        await run(page, "CreateJob", '"state": "CREATED"')
+        await tab(page, 3)
+        await run(page, None, "run.sh")
+        await tab(page, 4)
+        await run(page, "TryLaunch", "expectedStartAt")
+        await run(page, "Launch", '"slurmJobId": "')
+        await tab(page, 6)
+        await run(page, "Output", '"end": true')
+        await run(page, "EndOfOutput", "hello from a page")
+        await tab(page, 7)
+        await run(page, "Results", '"state": "COMPLETED"')
+        await expect(page.locator(RESULT)).to_contain_text("result.txt")
+        await run(page, "DeleteFile", '"deletedPath": "result.txt"')
+        await run(page, "RunAgain", '"state": "CREATED"')
+        await tab(page, 8)
+        await run(page, None, '"totalCount": 0')
+        await tab(page, 7)
+        await expect(page.get_by_role("button", name="Execute query")).to_have_attribute("aria-haspopup", "menu")
+        await tab(page, 5)
+        await run(page, None, '"name": "from GraphiQL"')
+        await page.get_by_role("button", name="Stop query").click()
 
 
-async def run(page: Page, operation: str) -> None:
-    """Choose one of a tab's operations and run it."""
-    await page.get_by_role("button", name="Execute query").click()
-    await page.get_by_role("menuitem", name=operation).click()
+RESULT = ".result-window"
+IMAGE = "/opt/img/busybox.sif"
+WORK = "echo hello from a page; date > result.txt"
+
+
+async def tab(page: Page, number: int) -> None:
+    """Turn to a tab; its title is the operation that ran in it last."""
+    await page.get_by_role("tab").nth(number - 1).click()
+
+
+async def set_variables(page: Page, variables: object) -> None:
+    """Type variables, as one paste."""
+    editor = page.locator(".graphiql-editor-tool .CodeMirror").first
+    await editor.evaluate("(element, text) => element.CodeMirror.setValue(text)", json.dumps(variables))
+
+
+async def run(page: Page, operation: str | None, expected: str) -> None:
+    """Choose one of a tab's operations, run it, and wait for what it is to show."""
+    button = page.get_by_role("button", name="Execute query")
+    asks = expect(button)  # the button has a menu once the editor has read that a tab has several operations
+    await (asks.to_have_attribute if operation else asks.not_to_have_attribute)("aria-haspopup", "menu")
+    await button.click()
+    if operation:
+        await page.get_by_role("menuitem", name=operation, exact=True).click()
+    await expect(page.locator(RESULT)).to_contain_text(expected)
