@@ -47,6 +47,8 @@ class PlainExecutor(StrawberryGraphQLCoreExecutionContext):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._plans: dict[int, _Plan] = {}
+        if self.middleware_manager and not self.middleware_manager.middlewares:
+            self.middleware_manager = None  # Strawberry makes one for each operation, though it is empty
 
     def execute_fields(
         self, parent_type: Any, source_value: Any, path: Any, grouped_field_set: Any, position_context: Any

@@ -4,10 +4,11 @@ import asyncio
 import enum
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import strawberry
+from graphql import FieldNode
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from gql_gateway.api.execution import PlainExecutor
@@ -113,9 +114,19 @@ class Subscription:
             yield thing(size=size)
 
 
+class Telling(PlainExecutor):
+    """Tells which fields went the normal way."""
+
+    told: ClassVar[list[str]] = []
+
+    def build_resolve_info(self, field_def: Any, field_nodes: list[FieldNode], parent_type: Any, path: Any) -> Any:
+        self.told.append(field_nodes[0].name.value)
+        return super().build_resolve_info(field_def, field_nodes, parent_type, path)
+
+
 PLAIN, USUAL = (
     strawberry.Schema(Query, subscription=Subscription, execution_context_class=executor)
-    for executor in (PlainExecutor, StrawberryGraphQLCoreExecutionContext)
+    for executor in (Telling, StrawberryGraphQLCoreExecutionContext)
 )
 SELECTIONS = (
     "name size",
@@ -141,6 +152,12 @@ async def test_the_same_data_and_the_same_errors(kind: str, selection: str) -> N
         )
         assert quick == usual
         assert str(quick) == str(usual), "also the order of the fields"
+
+
+async def test_plain_fields_are_not_executed_one_by_one() -> None:
+    Telling.told.clear()
+    await PLAIN.execute('{ things(kind: "good") { name at words } }')
+    assert Telling.told == ["things", *(4 * ["words"])]
 
 
 async def test_promises_are_kept() -> None:
