@@ -254,6 +254,18 @@ async def test_a_provider_that_is_away_is_no_reason_to_call_a_token_bad(http: ht
     assert await known.identify(token), "keys that are known go on to work"
 
 
+async def test_a_new_key_of_a_provider_that_is_away_is_not_called_bad(http: httpx.AsyncClient) -> None:
+    with running() as provider:
+        tokens = JwtTokens(http, JwtRules(provider.issuer, AUDIENCE, keys_again=timedelta()), CLAIMS)
+        assert await tokens.identify(provider.sign())
+        perhaps_new = provider.sign(RSAKey.generate_key(2048), header={"kid": "perhaps new"})
+        known = provider.sign()
+        provider.failing = True
+        with pytest.raises(Unavailable, match="as one does"):
+            await tokens.identify(perhaps_new)
+        assert await tokens.identify(known)
+
+
 async def test_a_provider_that_comes_back_is_asked_again(http: httpx.AsyncClient) -> None:
     with running() as provider:
         tokens = JwtTokens(http, JwtRules(provider.issuer, AUDIENCE), CLAIMS)
