@@ -9,7 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from gql_gateway.core.audit import AuditAction
 from gql_gateway.core.errors import Forbidden
 from gql_gateway.core.identity import Identity, Role
-from gql_gateway.store import audit
+from gql_gateway.store import audit, users
 from gql_gateway.store.database import Database
 from gql_gateway.store.tables import GatewayAuditEntry, Job
 
@@ -41,6 +41,15 @@ async def note(
         detail=detail,
     )
     await audit.add(session, entry)
+
+
+async def note_reading(database: Database, identity: Identity, action: AuditAction, job: Job, path: str) -> None:
+    """Keep that an administrator reads what is another's, before its first byte."""
+    if identity.is_admin:
+        async with database.transaction() as session:
+            reader = await users.get(session, identity.email)
+            if reader is None or reader.id != job.owner_id:
+                await note(session, identity, action, job, path)
 
 
 class Audit:

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from gql_gateway.cluster.cluster import Cluster
 from gql_gateway.cluster.files import Checksum
 from gql_gateway.core import paths
+from gql_gateway.core.audit import AuditAction
 from gql_gateway.core.identity import Identity
+from gql_gateway.services.audit import note_reading
 from gql_gateway.services.jobs import Jobs
 from gql_gateway.services.room import Room
+from gql_gateway.store.database import Database
 
 _NO_PLAIN_NAME = re.compile(r"[^A-Za-z0-9._+@=-]+")
 
@@ -26,7 +29,8 @@ class Archive:
 class Contents:
     """Contents of jobs' folders. Every method takes the caller and finds the job by the caller's rights first."""
 
-    def __init__(self, clusters: Mapping[str, Cluster], jobs: Jobs, room: Room) -> None:
+    def __init__(self, database: Database, clusters: Mapping[str, Cluster], jobs: Jobs, room: Room) -> None:
+        self._database = database
         self._clusters = clusters
         self._jobs = jobs
         self._room = room
@@ -42,6 +46,7 @@ class Contents:
         job = await self._jobs.require(identity, job_id)
         cluster = self._clusters[job.cluster]
         folder = paths.parse_folder(path)
+        await note_reading(self._database, identity, AuditAction.DOWNLOAD, job, str(folder))
         name = folder.name or _NO_PLAIN_NAME.sub("_", job.name)
         own: list[str] = []
         if not folder.parts:

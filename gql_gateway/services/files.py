@@ -16,10 +16,10 @@ from gql_gateway.core.audit import AuditAction
 from gql_gateway.core.errors import ErrorCode, Refused, refuse
 from gql_gateway.core.identity import Identity
 from gql_gateway.core.states import FINAL
-from gql_gateway.services.audit import note
+from gql_gateway.services.audit import note, note_reading
 from gql_gateway.services.jobs import Jobs
 from gql_gateway.services.room import Room
-from gql_gateway.store import inputs, users
+from gql_gateway.store import inputs
 from gql_gateway.store.database import Database
 from gql_gateway.store.tables import Job
 
@@ -140,7 +140,7 @@ class Files:
         """
         job = await self._jobs.require(identity, job_id)
         checked = paths.parse(path)
-        await self._note_reading(identity, AuditAction.DOWNLOAD, job, checked)
+        await note_reading(self._database, identity, AuditAction.DOWNLOAD, job, str(checked))
         opening = self._clusters[job.cluster].download(job.folder, checked, offset=offset, length=length)
         return self._one_of(identity, opening)
 
@@ -178,18 +178,10 @@ class Files:
                 else:
                     await bell.wait(self._limits.final_look_seconds)
                     job = await self._jobs.require(identity, job.id)
-        await self._note_reading(identity, AuditAction.READ_OUTPUT, job, checked)
+        await note_reading(self._database, identity, AuditAction.READ_OUTPUT, job, str(checked))
         async with aclosing(self._follow(job, checked, offset)) as chunks:
             async for chunk in chunks:
                 yield chunk
-
-    async def _note_reading(self, identity: Identity, action: AuditAction, job: Job, path: paths.JobPath) -> None:
-        """Keep that an administrator reads another's file, before its first byte."""
-        if identity.is_admin:
-            async with self._database.transaction() as session:
-                reader = await users.get(session, identity.email)
-                if reader is None or reader.id != job.owner_id:
-                    await note(session, identity, action, job, str(path))
 
     async def read(self, job: Job, path: str | None, offset: int | None, limit: int) -> Chunk | None:
         """A part of a file of a job that the caller was allowed to get, without `offset` its end.

@@ -133,7 +133,7 @@ def create_app(settings: Settings, signing: tuple[str, ...]) -> Application:
     watcher = Watcher(database, clusters, options)
     stale = timedelta(seconds=_STALE_LOOKS * options.status_seconds)
     health = Health(database, statuses, watcher, metrics, stale)
-    contents = Contents(clusters, services.jobs, room)
+    contents = Contents(database, clusters, services.jobs, room)
     files = FileRoutes(signer, services.jobs, services.files, contents, limits.upload_bytes)
     archives = ArchiveRoutes(signer, contents)
     tus = TusRoutes(TicketSigner(signing, settings.server.url), services.uploads, limits.upload_bytes)
