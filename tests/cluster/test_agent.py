@@ -21,8 +21,8 @@ from gql_gateway.cluster.channel import frame
 
 SENTINEL = "<begin>"
 STANDARD = {
-    *("collections", "contextlib", "ctypes", "errno", "fcntl", "grp", "hashlib", "io", "itertools", "json", "os", "pwd"),
-    *("selectors", "signal", "stat", "struct", "subprocess", "sys", "threading", "time", "traceback", "typing"),
+    *("collections", "contextlib", "ctypes", "errno", "fcntl", "grp", "hashlib", "io", "itertools", "json", "os"),
+    *("pwd", "selectors", "signal", "stat", "struct", "subprocess", "sys", "threading", "time", "traceback", "typing"),
 }
 
 
