@@ -96,6 +96,16 @@ await check("graphql-inspector: every example operation is valid, and uses nothi
   assert.deepEqual(validate(schema, files.map((path) => new Source(read(path), path)), options), []);
 });
 
+await check("graphql-inspector: so is every operation of the guide, the README and GraphiQL's tabs", () => {
+  const root = join(HERE, "../..");
+  const inText = (name) => [...read(join(root, name)).matchAll(/^```graphql\n(.*?)^```/gms)].map((found) => found[1]);
+  const tabs = new Function("document", `${read(join(root, "gql_gateway/web/static/explorer-tabs.js"))}; return TABS`);
+  const queries = tabs({ baseURI: "http://localhost/" }).map(({ query }) => query);
+  const texts = [...inText("docs/api.md"), ...inText("README.md"), ...queries];
+  assert.equal(texts.length >= 10, true);
+  assert.deepEqual(texts.flatMap((text) => validate(schema, [new Source(text)], { strictDeprecated: true })), []);
+});
+
 const USE = `import type { Job } from "./schema";
 import type { DetailsQuery, CreateJobMutationVariables, WatchSubscription } from "./gateway";
 export function size(answer: DetailsQuery): number {

@@ -6,7 +6,7 @@ import pytest
 
 from tests.conformance.conftest import run
 
-CHECKS = 10
+CHECKS = 11
 
 
 @pytest.mark.usefixtures("packages")
