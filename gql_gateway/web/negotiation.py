@@ -71,7 +71,7 @@ def was_refused(result: ExecutionResult) -> bool:
 
 def body(result: ExecutionResult) -> GraphQLHTTPResponse:
     """What is sent for a result; the data of a request that was not run is absent, not null."""
-    errors = [error.formatted for error in result.errors or ()]
+    errors: list[object] = [error.formatted for error in result.errors or ()]
     if was_refused(result):
         return {"errors": errors}
     return {"data": result.data} | ({"errors": errors} if errors else {})  # type: ignore[return-value]
