@@ -128,3 +128,14 @@ def test_a_digest_where_it_is_wanted(alice: Client, job: Any, wanted: str) -> No
 def test_no_digest_where_none_is_wanted(alice: Client, job: Any, wanted: str) -> None:
     url = alice.files(job["id"], "in")["in/data.bin"]["downloadUrl"]
     assert "repr-digest" not in httpx.head(url, headers={"Want-Repr-Digest": wanted}).headers
+
+
+def test_an_administrator_who_packs_anothers_folder_is_noted(alice: Client, job: Any, gateway: GatewayProcess) -> None:
+    with Client.of(gateway, "root@example.org", role="admin") as admin:
+        url = archive_url(admin, job, "in")
+        query = "query($id: ID!) { auditEntries(jobId: $id) { nodes { actor action detail } } }"
+        noted = {"actor": "root@example.org", "action": "DOWNLOAD", "detail": "in"}
+        assert noted not in admin.ask(query, id=job["id"])["auditEntries"]["nodes"]
+        assert httpx.get(url).status_code == 200
+        assert noted in admin.ask(query, id=job["id"])["auditEntries"]["nodes"]
+    assert httpx.get(archive_url(alice, job, "in")).status_code == 200
