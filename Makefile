@@ -1,6 +1,6 @@
 # One command for each thing one does here; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format lock schema docs bench faults attack test-sites clean
+.PHONY: help install demo test check format lock schema bench faults attack test-sites clean
 PYTHON ?= python3
 export PYTHON
 # Compiled modules are kept: a test run starts hundreds of Python processes.
@@ -59,10 +59,8 @@ lock: install ## raise requirements.lock to what is a week old and allowed by py
 	@$(BIN)/uv pip compile pyproject.toml --extra server --group dev --python-version 3.11 --generate-hashes --upgrade \
 		--no-annotate --no-header --no-emit-index-url --output-file requirements.lock --quiet
 
-schema: install ## write schema.graphql
+schema: install ## write schema.graphql and docs/api.md
 	@$(BIN)/gql-gateway schema > schema.graphql.new && mv schema.graphql.new schema.graphql
-
-docs: install ## write docs/api.md
 	@$(BIN)/python scripts/api_page.py
 
 clean: ## remove what `make` made in this checkout

@@ -26,7 +26,7 @@ def blocks(language: str) -> list[str]:
 def test_the_page_is_as_the_schema_is() -> None:
     told = "import sys; sys.path.insert(0, 'scripts'); import api_page; print(api_page.page(), end='')"
     done = subprocess.run([sys.executable, "-c", told], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout == PAGE, "docs/api.md is behind: run `make docs`"
+    assert done.stdout == PAGE, "docs/api.md is behind: run `make schema`"
 
 
 @pytest.fixture(scope="module")
