@@ -10,13 +10,11 @@ from gql_gateway.core.errors import BadRequest, CursorExpired
 from gql_gateway.core.identity import Identity
 from gql_gateway.core.states import FINAL
 from gql_gateway.services.jobs import Jobs
+from gql_gateway.services.tail import BATCH, SLOW_LOOK_SECONDS, Tail
 from gql_gateway.services.users import Users
 from gql_gateway.store import events
 from gql_gateway.store.database import Database
 from gql_gateway.store.tables import JobEvent
-
-BATCH = 200
-SLOW_LOOK_SECONDS = 5.0
 
 
 class Changes:
@@ -26,6 +24,7 @@ class Changes:
         self._database = database
         self._users = users
         self._jobs = jobs
+        self._tail = Tail(database)
 
     async def follow(
         self, identity: Identity, *, job_id: str | None = None, only_one: bool = False, after: str | None = None
@@ -43,28 +42,41 @@ class Changes:
         owner = None if identity.is_admin else (await self._users.require(identity)).id
         job = await self._jobs.require(identity, job_id) if only_one else None
         key = job.id if job else None
-        async with self._database.signal.listen(key or owner) as bell:
-            cursor = await self._check(after) if after is not None else None
+        async with self._tail.following(key or owner) as follower:
+            # `seen` is where to go on; `row.id` of what was yielded is what the caller goes on behind.
+            rows, seen = await self._begin(owner, key, await self._check(after) if after is not None else None)
             while True:
-                rows = await self._snapshot(owner, key) if cursor is None else await self._behind(cursor, owner, key)
-                cursor = cursor or 0
                 for row in rows:
-                    cursor = row.id or cursor
                     yield row
                     if key and row.state in FINAL:
                         return
                 if key and not rows and await self._is_gone(identity, key):
                     return
                 if len(rows) < BATCH:
-                    await bell.wait(SLOW_LOOK_SECONDS)
+                    await follower.wait(SLOW_LOOK_SECONDS)
+                rows, seen = await self._behind(seen, owner, key)
 
-    async def _snapshot(self, owner: str | None, job_id: str | None) -> list[JobEvent]:
+    async def _begin(self, owner: str | None, job_id: str | None, cursor: int | None) -> tuple[list[JobEvent], int]:
+        """The first events, and where to go on: how things stand, or what is behind a cursor."""
+        if cursor is not None:
+            return await self._logged(cursor, owner, job_id)
         async with self._database.reading() as session:
-            return await events.standing(session, owner_id=owner, job_id=job_id)
+            rows = await events.standing(session, owner_id=owner, job_id=job_id)
+            return rows, (rows[-1].id or 0) if rows else await events.latest(session)
 
-    async def _behind(self, cursor: int, owner: str | None, job_id: str | None) -> list[JobEvent]:
+    async def _behind(self, seen: int, owner: str | None, job_id: str | None) -> tuple[list[JobEvent], int]:
+        """What is behind a cursor, from memory or from the log, and where to go on."""
+        if (rows := self._tail.behind(seen, owner_id=owner, job_id=job_id)) is None:
+            return await self._logged(seen, owner, job_id)
+        return rows, max(seen, self._tail.last)
+
+    async def _logged(self, seen: int, owner: str | None, job_id: str | None) -> tuple[list[JobEvent], int]:
+        """At most `BATCH` of the log's events behind a cursor, and where to go on."""
+        known = self._tail.last
         async with self._database.reading() as session:
-            return await events.after(session, cursor, owner_id=owner, job_id=job_id, limit=BATCH)
+            rows = await events.after(session, seen, owner_id=owner, job_id=job_id, limit=BATCH)
+        last = (rows[-1].id or 0) if rows else 0
+        return rows, max(seen, last, known if len(rows) < BATCH else 0)
 
     async def _is_gone(self, identity: Identity, job_id: str) -> bool:
         return await self._jobs.get(identity, job_id) is None
