@@ -26,6 +26,7 @@ check: install ## lint, format, types, import contracts, migrations, generated f
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache > .venv/lint-imports.txt 2>&1 || { cat .venv/lint-imports.txt; exit 1; }
 	@$(BIN)/gql-gateway schema | diff -u schema.graphql - || { echo 'schema.graphql is behind: run `make schema`'; exit 1; }
+	@$(BIN)/python scripts/supply_chain.py
 	@echo 'check: lint, format, types, import contracts and schema are good'
 
 test: ## everything: what `make check` does, and all tests on a real Slurm site
