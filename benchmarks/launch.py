@@ -54,8 +54,10 @@ class Gateway:
 
     async def launch(self) -> None:
         body = {"query": LAUNCH, "variables": {"id": next(self._jobs)}}
-        answer = (await self._http.post("/graphql", json=body)).json()
-        assert answer["data"]["launch"]["job"]["slurmJobId"], answer
+        while True:  # a launch that is answered while it still waits is asked for again: it is the same launch
+            answer = (await self._http.post("/graphql", json=body)).json()
+            if answer["data"]["launch"]["job"]["slurmJobId"]:
+                return
 
 
 async def timed(work: Callable[[], Awaitable[None]]) -> float:

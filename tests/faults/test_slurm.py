@@ -141,6 +141,7 @@ def test_held_released_suspended_resumed(ada: Client, frail: SlurmSite) -> None:
     assert ada.job(job["id"])["state"] == "QUEUED"
     control(frail, f"release {slurm}")
     ada.wait(job["id"], lambda one: one["state"] == "RUNNING", 60)
+    until(lambda: runs(frail, job) == 1, "the container is up")  # stopped on its way up, it may fail
     control(frail, f"suspend {slurm}")
     ada.wait(job["id"], lambda one: one["state"] == "SUSPENDED")
     control(frail, f"resume {slurm}")
