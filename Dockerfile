@@ -7,6 +7,9 @@
 # url = "sqlite+aiosqlite:////var/lib/gql-gateway/gateway.db" or a PostgreSQL database, and its public_url what clients
 # call the container.
 
+# The base is named by its tag, since its digest could not be looked up where this was written. Pin both FROM lines in
+# your build: `docker buildx imagetools inspect python:3.11-slim-bookworm` tells it, to be put behind the tag as @sha256:…
+
 FROM python:3.11-slim-bookworm AS build
 WORKDIR /build
 COPY requirements.lock ./
