@@ -3,7 +3,7 @@
 Everything is weighed before it is validated: the time validation takes grows faster than the document does.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import astuple, dataclass, field
 from typing import Any
 
@@ -24,6 +24,8 @@ PAGE_SIZE = 50
 MAX_PAGE_SIZE = 200
 OUTPUT_BYTES = 64 * 1024
 MAX_OUTPUT_BYTES = 1024 * 1024
+BYTES_A_FIELD = 512
+"""A part of a file counts as so many entries as it has of these: a page of jobs may show the ends of their output."""
 _PAGED = frozenset({"jobs", "events", "auditEntries"})
 _MANY = {"types": 60, "fields": 6, "enumValues": 3, "inputFields": 2}
 """Entries of the lists that introspection gives, about as many as this schema has: they need no token."""
@@ -120,15 +122,18 @@ class Scale:
         return self._weights[name]
 
     def _page(self, node: FieldNode) -> int:
-        """Entries on the page that a field asks for; 1 for what has no pages."""
-        if node.name.value not in _PAGED:
-            return _MANY.get(node.name.value, 1)
-        sizes = [
-            self._number(argument.value)
-            for argument in node.arguments or ()
-            if argument.name.value in {"first", "last"}
-        ]
-        return max((size for size in sizes if size is not None), default=PAGE_SIZE)
+        """Entries on the page that a field asks for, or what a part of a file costs; 1 for what has no pages."""
+        name = node.name.value
+        if name == "output":
+            return -(-self._size(node, {"limit"}, OUTPUT_BYTES, MAX_OUTPUT_BYTES) // BYTES_A_FIELD)
+        if name in _PAGED:
+            return self._size(node, {"first", "last"}, PAGE_SIZE, MAX_PAGE_SIZE)
+        return _MANY.get(name, 1)
+
+    def _size(self, node: FieldNode, names: Collection[str], default: int, most: int) -> int:
+        """The largest of the named arguments, as it can be: more than `most` is refused later, with its own words."""
+        given = [self._number(argument.value) for argument in node.arguments or () if argument.name.value in names]
+        return max((min(max(size, 1), most) for size in given if size is not None), default=default)
 
     def _number(self, value: object) -> int | None:
         if isinstance(value, IntValueNode):
@@ -139,13 +144,8 @@ class Scale:
         if self.variables is None:
             return 1
         given = self.variables.get(value.name.value)
-        return _clamp(given) if isinstance(given, int) else self._defaults.get(value.name.value)
+        return given if isinstance(given, int) else self._defaults.get(value.name.value)
 
 
 def _whole(digits: str) -> int:
-    return _clamp(int(digits)) if len(digits) < 10 else MAX_PAGE_SIZE  # noqa: PLR2004 - no page is that large
-
-
-def _clamp(size: int) -> int:
-    """A page's size as it can be: a larger one is refused later, with its own words."""
-    return min(max(size, 1), MAX_PAGE_SIZE)
+    return int(digits) if len(digits) < 10 else MAX_OUTPUT_BYTES  # noqa: PLR2004 - nothing that is weighed is larger

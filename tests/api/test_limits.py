@@ -44,6 +44,14 @@ def test_a_page_multiplies_what_is_inside(arguments: str, size: int) -> None:
     assert weigh(text, n=30).cost == size * 3
 
 
+@pytest.mark.parametrize(
+    ("arguments", "fields"), [("", 128), ("(limit: 1)", 1), ("(limit: $most)", 2048), ("(limit: 9999999999999)", 2048)]
+)
+def test_a_part_of_a_file_costs_what_it_holds(arguments: str, fields: int) -> None:
+    text = f"query($most: Int) {{ job {{ output{arguments} {{ text }} }} }}"
+    assert weigh(text, most=2**20).cost == 1 + fields * 2
+
+
 def test_pages_inside_pages_multiply() -> None:
     inner = "jobs(first: 200) { nodes { owner { jobs { nodes { id } } } } }"
     assert weigh(f"{{ jobs(first: 200) {{ nodes {{ owner {{ {inner} }} }} }} }}").cost > 200 * 200 * 50
