@@ -227,7 +227,9 @@ def counted(database: Database) -> Iterator[list[str]]:
     def count(_connection: object, _cursor: object, statement: str, *_: object) -> None:
         statements.append(statement)
 
-    engine = database._reader.sync_engine
-    event.listen(engine, "before_cursor_execute", count)
+    engines = [engine for engine in (database._reader.sync_engine, database._in_place) if engine]
+    for engine in engines:
+        event.listen(engine, "before_cursor_execute", count)
     yield statements
-    event.remove(engine, "before_cursor_execute", count)
+    for engine in engines:
+        event.remove(engine, "before_cursor_execute", count)
