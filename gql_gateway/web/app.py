@@ -126,6 +126,7 @@ def create_app(settings: Settings, signing: tuple[str, ...]) -> Application:
     statuses = Statuses(database, tuple(clusters))
     issuers, tokens = platform(settings.auth), _tokens(settings, database)
     door = Door([tokens, *issuers.sources], _door_options(settings))
+    metrics.subscriptions(lambda: door.allowance.open)
     limits = settings.limits
     room = Room(clusters, RoomLimits(limits.job_bytes, limits.user_bytes, limits.transfers))
     services, signer = _services(settings, database, clusters, statuses, signing, tokens, door, room)

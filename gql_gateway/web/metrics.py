@@ -1,6 +1,6 @@
 """What Prometheus can ask for. Every label has few values: routes, methods, clusters, states, names of commands."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
@@ -50,6 +50,11 @@ class Metrics:
             ["cluster"],
             registry=registry,
         )
+
+    def subscriptions(self, count: Callable[[], float]) -> None:
+        """Ask `count` for the open subscriptions whenever somebody looks."""
+        name, told = "gql_gateway_subscriptions_open", "GraphQL subscriptions now, over WebSocket and events."
+        Gauge(name, told, registry=self._registry).set_function(count)
 
     def request(self, route: str, method: str, status: int, seconds: float, received: int, sent: int) -> None:
         """Count one HTTP request."""

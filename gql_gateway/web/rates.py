@@ -22,6 +22,11 @@ class Allowance:
         self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
         self._open: Counter[str] = Counter()
 
+    @property
+    def open(self) -> int:
+        """Subscriptions of all users that are open now."""
+        return self._open.total()
+
     async def request(self, email: str) -> None:
         """Count one request of a user's.
 

@@ -48,7 +48,7 @@ def test_several_at_once_are_all_told() -> None:
     assert str(error).splitlines() == ["It is INVALID_INPUT.", "It is IMAGE_NOT_ALLOWED."]
 
 
-@pytest.mark.parametrize("fault", Fault.__subclasses__(), ids=lambda fault: fault.code)
+@pytest.mark.parametrize("fault", Fault.__subclasses__(), ids=lambda fault: fault.__name__)
 def test_each_fault_of_the_server_has_its_class(fault: type[Fault]) -> None:
     said = {"message": "No.", "extensions": {"code": fault.code, "requestId": "r1", "detail": "d"}}
     error = errors.from_graphql_errors([said])
