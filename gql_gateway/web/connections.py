@@ -74,6 +74,10 @@ class BoundedHttp(_Reading, HttpToolsProtocol):
 
     _head: asyncio.TimerHandle | None = None
     _head_bytes = 0
+    _begun = False
+    """Whether a byte of a request's head has come."""
+    _whole = True
+    """Whether the last request's body has come to its end, which may be after its answer."""
     _body: asyncio.TimerHandle | None = None
     _arrived = 0
 
@@ -90,7 +94,7 @@ class BoundedHttp(_Reading, HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take what came."""
-        if self._head is None and (self.cycle is None or self.cycle.response_complete):
+        if self._head is None and self._whole and self._answered:
             self._await_head()
         self._arrived += len(data)
         super().data_received(data)
@@ -100,8 +104,18 @@ class BoundedHttp(_Reading, HttpToolsProtocol):
                 words = f"The headers of a request have at most {self.patience.head_bytes} bytes."
                 self._refuse(b"431 Request Header Fields Too Large", words)
 
+    @property
+    def _answered(self) -> bool:
+        return self.cycle is None or self.cycle.response_complete
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        self._begun = True
+        super().on_message_begin()
+
     def on_headers_complete(self) -> None:
         """The head is whole: its body must follow, where it has one."""
+        self._begun = self._whole = False
         self._head_is_over()
         self._body_is_over()
         super().on_headers_complete()
@@ -110,7 +124,13 @@ class BoundedHttp(_Reading, HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """The request is whole."""
         self._body_is_over()
+        self._whole = True
         super().on_message_complete()
+        if self.cycle is not None and self.cycle.response_complete and not self.pipeline:
+            # The end of a body that was answered before it: uvicorn forgot its patience when these bytes came.
+            self._unset_keepalive_if_required()
+            after = self.timeout_keep_alive
+            self.timeout_keep_alive_task = self.loop.call_later(after, self.timeout_keep_alive_handler)
 
     def _await_head(self) -> None:
         words = f"The headers of a request must come within {self.patience.head_seconds:g} s."
@@ -145,7 +165,8 @@ class BoundedHttp(_Reading, HttpToolsProtocol):
             return
         content = b'{"error":{"code":"LIMIT_EXCEEDED","message":"%s"}}' % words.encode()
         head = b"HTTP/1.1 %s\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
-        if self.cycle is None or self.cycle.response_complete:
+        # Who asked for nothing is told nothing: the next request may be on its way, and take it for its own answer.
+        if self._begun and self._answered:
             self.transport.write(head % (status, len(content)) + content)
         self.transport.close()
 
