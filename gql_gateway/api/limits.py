@@ -22,10 +22,10 @@ from graphql import (
 
 PAGE_SIZE = 50
 MAX_PAGE_SIZE = 200
-OUTPUT_BYTES = 64 * 1024
+OUTPUT_BYTES = 32 * 1024
 MAX_OUTPUT_BYTES = 1024 * 1024
-BYTES_A_FIELD = 512
-"""A part of a file counts as so many entries as it has of these: a page of jobs may show the ends of their output."""
+BYTES_A_FIELD = 1024
+"""A part of a file counts as so many fields as it has of these: a page of jobs may show the ends of their output."""
 _PAGED = frozenset({"jobs", "events", "auditEntries"})
 _MANY = {"types": 60, "fields": 6, "enumValues": 3, "inputFields": 2}
 """Entries of the lists that introspection gives, about as many as this schema has: they need no token."""
@@ -112,7 +112,7 @@ class Scale:
         if not isinstance(selection, FieldNode):
             return inner
         aliases = inner.aliases + (selection.alias is not None)
-        return Weight(inner.depth + 1, aliases, self._page(selection) * (1 + inner.cost))
+        return Weight(inner.depth + 1, aliases, self._page(selection) * (1 + inner.cost) + self._bulk(selection))
 
     def _fragment(self, name: str) -> Weight:
         if name not in self._weights:
@@ -122,13 +122,17 @@ class Scale:
         return self._weights[name]
 
     def _page(self, node: FieldNode) -> int:
-        """Entries on the page that a field asks for, or what a part of a file costs; 1 for what has no pages."""
+        """Entries on the page that a field asks for; 1 for what has no pages."""
         name = node.name.value
-        if name == "output":
-            return -(-self._size(node, {"limit"}, OUTPUT_BYTES, MAX_OUTPUT_BYTES) // BYTES_A_FIELD)
         if name in _PAGED:
             return self._size(node, {"first", "last"}, PAGE_SIZE, MAX_PAGE_SIZE)
         return _MANY.get(name, 1)
+
+    def _bulk(self, node: FieldNode) -> int:
+        """What a part of a file costs beside its fields; 0 for everything else."""
+        if node.name.value != "output":
+            return 0
+        return self._size(node, {"limit"}, OUTPUT_BYTES, MAX_OUTPUT_BYTES) // BYTES_A_FIELD
 
     def _size(self, node: FieldNode, names: Collection[str], default: int, most: int) -> int:
         """The largest of the named arguments, as it can be: more than `most` is refused later, with its own words."""

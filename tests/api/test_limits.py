@@ -45,11 +45,11 @@ def test_a_page_multiplies_what_is_inside(arguments: str, size: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "fields"), [("", 128), ("(limit: 1)", 1), ("(limit: $most)", 2048), ("(limit: 9999999999999)", 2048)]
+    ("arguments", "fields"), [("", 32), ("(limit: 1)", 0), ("(limit: $most)", 1024), ("(limit: 9999999999999)", 1024)]
 )
 def test_a_part_of_a_file_costs_what_it_holds(arguments: str, fields: int) -> None:
     text = f"query($most: Int) {{ job {{ output{arguments} {{ text }} }} }}"
-    assert weigh(text, most=2**20).cost == 1 + fields * 2
+    assert weigh(text, most=2**20).cost == 3 + fields
 
 
 def test_pages_inside_pages_multiply() -> None:
