@@ -14,6 +14,7 @@ from gql_gateway.services.audit import Audit
 from gql_gateway.services.changes import Changes
 from gql_gateway.services.files import Files
 from gql_gateway.services.jobs import Jobs
+from gql_gateway.services.runs import Runs
 from gql_gateway.services.tokens import ApiTokens
 from gql_gateway.services.uploads import Ticket, Uploads
 from gql_gateway.services.users import Users
@@ -43,6 +44,7 @@ class Services:
 
     users: Users
     jobs: Jobs
+    runs: Runs
     files: Files
     uploads: Uploads
     changes: Changes

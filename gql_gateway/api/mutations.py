@@ -137,9 +137,9 @@ class Mutation:
     async def launch(self, info: Info, data: _JobToUse, dry_run: _DryRun = False) -> JobPayload | None:
         """A job on its way into Slurm's queue, or what would become of it there."""
         if dry_run:
-            row, forecast = await info.context.services.jobs.forecast(info.context.caller, parse_job_id(data.job_id))
+            row, forecast = await info.context.services.runs.forecast(info.context.caller, parse_job_id(data.job_id))
             return JobPayload(job=Job.of(row), forecast=LaunchForecast(**asdict(forecast)))
-        row = await info.context.services.jobs.launch(info.context.caller, parse_job_id(data.job_id))
+        row = await info.context.services.runs.launch(info.context.caller, parse_job_id(data.job_id))
         return JobPayload(job=Job.of(row))
 
     @resolved(
@@ -150,7 +150,7 @@ class Mutation:
     @refusals_as(JobPayload)
     async def cancel(self, info: Info, data: _JobToUse) -> JobPayload | None:
         """A job on its way to its end."""
-        row = await info.context.services.jobs.cancel(info.context.caller, parse_job_id(data.job_id))
+        row = await info.context.services.runs.cancel(info.context.caller, parse_job_id(data.job_id))
         return JobPayload(job=Job.of(row))
 
     @resolved(

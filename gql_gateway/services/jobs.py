@@ -1,12 +1,7 @@
-"""What a user may do with jobs: create, find, launch, cancel, clone, delete. Who may see a job is decided here, once.
+"""What a user may do with jobs: create, find, clone, delete. Who may see a job is decided here, once."""
 
-Nothing here talks to Slurm: `launch` and `cancel` record a wish, and the watcher carries it out. They wait a bounded
-time for its result so that most callers need not ask again.
-"""
-
-import asyncio
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Unpack
@@ -16,13 +11,12 @@ import structlog
 
 from gql_gateway.cluster.cluster import Cluster
 from gql_gateway.core.audit import AuditAction
-from gql_gateway.core.errors import ErrorCode, Refused, SubmitRefused, job_not_found, refuse
+from gql_gateway.core.errors import ErrorCode, Refused, job_not_found, refuse
 from gql_gateway.core.identity import Identity
 from gql_gateway.core.ids import new_id
 from gql_gateway.core.order import NEWEST_FIRST, Order, Place
 from gql_gateway.core.spec import JobSpec, check_spec, image_allowed
-from gql_gateway.core.states import ACTIVE, FINAL, JobState
-from gql_gateway.core.usage import Forecast
+from gql_gateway.core.states import FINAL, JobState
 from gql_gateway.services.audit import note
 from gql_gateway.services.users import Users
 from gql_gateway.store import events, inputs, jobs, wishes
@@ -32,16 +26,14 @@ from gql_gateway.store.tables import Job, JobEvent, User
 
 log = structlog.get_logger()
 
+JOB_ID = ("input", "jobId")
+"""Where mutations name the job."""
+
 
 @dataclass(frozen=True, slots=True)
 class JobLimits:
-    """Per user: launched jobs that have not ended. In seconds: how long `launch` and `cancel` wait for their result.
+    """How many bytes `clone` may copy."""
 
-    `job_bytes` is how much `clone` may copy.
-    """
-
-    active_jobs: int = 1000
-    answer_seconds: float = 10.0
     job_bytes: int = 2**40
 
 
@@ -231,75 +223,7 @@ class Jobs:
             for path in copied:
                 await inputs.add(session, job.id, path, at=datetime.now(UTC))
 
-    # -- running ------------------------------------------------------------------------------------------------
-
-    async def launch(self, identity: Identity, job_id: str | None) -> Job:
-        """Ask for a job to be submitted, and wait a bounded time for Slurm's answer. Again: the same answer.
-
-        Returns:
-            The job: QUEUED or further, or LAUNCHING with the reason while the cluster is slow or away.
-
-        Raises:
-            Refused: NOT_FOUND, INVALID_STATE (cancelled before), SUBMIT_REFUSED with Slurm's words (final),
-                LIMIT_EXCEEDED (active jobs).
-        """
-        job = await self.require(identity, job_id)
-        if job.state is JobState.CREATED:
-            await self._record_launch(job, identity)
-        job = await self._settled(job.id, lambda row: row.state is not JobState.LAUNCHING)
-        if job.state is JobState.CANCELLED and job.launched_at is None:
-            raise refuse(
-                ErrorCode.INVALID_STATE, "This job was cancelled before it was launched. Clone it to run it.", *_JOB_ID
-            )
-        if job.state is JobState.FAILED and job.slurm_job_id is None:
-            raise SubmitRefused(job.reason or "").at(*_JOB_ID)
-        return job
-
-    async def forecast(self, identity: Identity, job_id: str | None) -> tuple[Job, Forecast]:
-        """Ask Slurm what it would do with a job now, and submit nothing.
-
-        Raises:
-            Refused: NOT_FOUND, INVALID_STATE (it was launched), SUBMIT_REFUSED with Slurm's words, CLUSTER_UNAVAILABLE,
-                CLUSTER_TIMEOUT.
-        """
-        job = await self.require(identity, job_id)
-        if job.state is not JobState.CREATED:
-            raise refuse(ErrorCode.INVALID_STATE, f"This job is {job.state}: only a new one can be tried.", *_JOB_ID)
-        try:
-            return job, await self._clusters[job.cluster].forecast(job.id, job.script)
-        except SubmitRefused as refused:
-            raise refused.at(*_JOB_ID) from None
-
-    async def _record_launch(self, job: Job, identity: Identity) -> None:
-        async with self._database.transaction() as session:
-            if await jobs.count(session, owner_id=job.owner_id, states=list(ACTIVE)) >= self._limits.active_jobs:
-                raise refuse(
-                    ErrorCode.LIMIT_EXCEEDED,
-                    f"You have {self._limits.active_jobs} launched jobs that have not ended, which is the limit.",
-                    *_JOB_ID,
-                )
-            at = datetime.now(UTC)
-            if await jobs.advance(session, job, JobState.LAUNCHING, at=at, actor=identity.email, launched_at=at):
-                await note(session, identity, AuditAction.LAUNCH, job)
-
-    async def cancel(self, identity: Identity, job_id: str | None) -> Job:
-        """Ask for a job to be cancelled, and wait a bounded time until it ended. Again, or after its end: no change.
-
-        Raises:
-            Refused: NOT_FOUND.
-        """
-        job = await self.require(identity, job_id)
-        at, done = datetime.now(UTC), None
-        async with self._database.transaction() as session:
-            if job.state is JobState.CREATED:
-                reason = f"Cancelled by {identity.email} before it was launched."
-                done = await jobs.advance(session, job, JobState.CANCELLED, at=at, reason=reason, actor=identity.email)
-            # Also after losing the line above to a launch: the wish is then one about a launched job.
-            if await wishes.ask_cancel(session, job.id, at=at, by=identity.email) or done:
-                await note(session, identity, AuditAction.CANCEL, job)
-        self._database.signal.ring()
-        log.info("cancel asked", job=job.id, user=identity.email)
-        return await self._settled(job.id, lambda row: row.state in FINAL)
+    # -- deleting -----------------------------------------------------------------------------------------------
 
     async def delete(self, identity: Identity, job_id: str | None) -> str:
         """Delete a job that is final or was never launched, with its folder on the cluster.
@@ -315,7 +239,7 @@ class Jobs:
             if hidden:
                 await note(session, identity, AuditAction.DELETE_JOB, job)
         if not hidden:
-            raise refuse(ErrorCode.INVALID_STATE, f"This job is {job.state}: cancel it before deleting it.", *_JOB_ID)
+            raise refuse(ErrorCode.INVALID_STATE, f"This job is {job.state}: cancel it before deleting it.", *JOB_ID)
         log.info("job deleted", job=job.id, user=identity.email)
         try:
             await self._clusters[job.cluster].remove_job(job.folder)
@@ -327,20 +251,6 @@ class Jobs:
         return job.id
 
     # -- helpers ------------------------------------------------------------------------------------------------
-
-    async def _settled(self, job_id: str, done: Callable[[Job], bool]) -> Job:
-        """The job once `done` says so, or as it is after the bounded time."""
-        deadline = asyncio.get_running_loop().time() + self._limits.answer_seconds
-        async with self._database.signal.listen(job_id) as bell:
-            while True:
-                async with self._database.reading() as session:
-                    job = await jobs.get(session, job_id, owner_id=None)
-                if job is None:
-                    raise job_not_found()
-                left = deadline - asyncio.get_running_loop().time()
-                if done(job) or left <= 0:
-                    return job
-                await bell.wait(min(left, 2.0))
 
     async def _scope(self, identity: Identity) -> str | None:
         """Whose jobs the caller may see: None everybody's, "" nobody's (not a user yet)."""
@@ -365,9 +275,6 @@ class Jobs:
                 ErrorCode.INVALID_INPUT, "There is no such cluster.", "input", "cluster", detail=f"Clusters: {allowed}"
             )
         return self._clusters[name]
-
-
-_JOB_ID = ("input", "jobId")
 
 
 def _key_conflict() -> Refused:

@@ -36,3 +36,8 @@ async def create(session: AsyncSession, email: str, name: str) -> User:
             # PostgreSQL waits here for another who is inserting the same address or folder.
             await session.exec(dialect.insert(session, user).on_conflict_do_nothing())
     return await session.get_one(User, user.id)
+
+
+async def lock(session: AsyncSession, user_id: str) -> None:
+    """Let one transaction at a time decide about a user's limits; on SQLite every writer is alone anyway."""
+    await session.exec(select(User.id).where(User.id == user_id).with_for_update())

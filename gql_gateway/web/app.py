@@ -27,6 +27,7 @@ from gql_gateway.services.contents import Contents
 from gql_gateway.services.files import FileLimits, Files
 from gql_gateway.services.jobs import JobLimits, Jobs
 from gql_gateway.services.room import Room, RoomLimits
+from gql_gateway.services.runs import RunLimits, Runs
 from gql_gateway.services.tokens import ApiTokens, TokenLimits
 from gql_gateway.services.uploads import UploadLimits, Uploads
 from gql_gateway.services.users import Users
@@ -190,13 +191,14 @@ def _services(
 ) -> tuple[Services, Signer]:
     limits = settings.limits
     users = Users(database, clusters)
-    jobs = Jobs(database, clusters, users, JobLimits(limits.active_jobs, limits.answer_seconds, limits.job_bytes))
+    jobs = Jobs(database, clusters, users, JobLimits(limits.job_bytes))
     signer = Signer(signing, settings.server.url, settings.server.download_seconds)
     tickets = TicketSigner(signing, settings.server.url)
     lifetime = timedelta(seconds=settings.server.upload_seconds)
     services = Services(
         users=users,
         jobs=jobs,
+        runs=Runs(database, clusters, jobs, RunLimits(limits.active_jobs, limits.answer_seconds)),
         files=Files(database, clusters, jobs, room, FileLimits(limits.upload_bytes)),
         uploads=Uploads(database, clusters, jobs, room, UploadLimits(limits.upload_bytes, lifetime)),
         changes=Changes(database, users, jobs),

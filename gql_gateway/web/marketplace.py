@@ -108,7 +108,7 @@ class MarketplaceRoutes:
         return _answer(jobid=global_id("job", job.id))
 
     async def _launch(self, request: Request, caller: Identity) -> Response:
-        job = await self._services.jobs.launch(caller, _job_key(request))
+        job = await self._services.runs.launch(caller, _job_key(request))
         return _answer(jobid=global_id("job", job.id), **_evidence(job))
 
     async def _state(self, request: Request, caller: Identity) -> Response:
@@ -118,7 +118,7 @@ class MarketplaceRoutes:
         return _answer(files=files, message="Files in the job folder.", **_evidence(job))
 
     async def _cancel(self, request: Request, caller: Identity) -> Response:
-        job = await self._services.jobs.cancel(caller, _job_key(request))
+        job = await self._services.runs.cancel(caller, _job_key(request))
         words = (
             f"Send cancelling signal to job-{global_id('job', job.id)}, of Slurm job id={job.slurm_job_id or 'none'}"
         )

@@ -15,7 +15,7 @@ from gql_gateway.cli import main
 from gql_gateway.cluster.bulk import Bulk
 from gql_gateway.cluster.channel import AgentChannel
 from gql_gateway.cluster.cluster import Cluster
-from gql_gateway.services.jobs import Jobs
+from gql_gateway.services.runs import Runs
 from gql_gateway.watcher.reconcile import Recorder
 
 NEVER = "never"
@@ -25,13 +25,13 @@ Point = tuple[type, str, str]
 POINTS: dict[str, Point] = {
     "createJob: recorded, no folder": (Cluster, "prepare_job", "before"),
     "createJob: folder made, not shown": (Cluster, "prepare_job", "after"),
-    "launch: recorded": (Jobs, "_record_launch", "after"),
+    "launch: recorded": (Runs, "_record_launch", "after"),
     "sbatch: announced, not sent": (Cluster, "submit", "before"),
     "sbatch: on its way": (AgentChannel, "_send", "sbatch"),
     "sbatch: answered, not recorded": (Cluster, "submit", "after"),
     "queued: about to be recorded": (Recorder, "record", "before"),
     "queued: recorded": (Recorder, "record", "after"),
-    "cancel: asked, not recorded": (Jobs, "cancel", "before"),
+    "cancel: asked, not recorded": (Runs, "cancel", "before"),
     "scancel: not sent": (Cluster, "cancel", "before"),
     "scancel: on its way": (AgentChannel, "_send", "scancel"),
     "scancel: sent, not noted": (Cluster, "cancel", "after"),

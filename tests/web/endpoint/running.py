@@ -24,6 +24,7 @@ from gql_gateway.services.changes import Changes
 from gql_gateway.services.files import Files
 from gql_gateway.services.jobs import Jobs
 from gql_gateway.services.room import Room
+from gql_gateway.services.runs import Runs
 from gql_gateway.services.uploads import UploadLimits, Uploads
 from gql_gateway.services.users import Users
 from gql_gateway.store.database import Database
@@ -119,6 +120,7 @@ async def running(
         services = Services(
             users=users,
             jobs=jobs,
+            runs=Runs(database, clusters, jobs),
             files=shelf,
             uploads=Uploads(database, clusters, jobs, room, UploadLimits(1024, timedelta(hours=1))),
             changes=Changes(database, users, jobs),
