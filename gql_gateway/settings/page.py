@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
+from gql_gateway.settings.cluster import ClusterSettings
 from gql_gateway.settings.load import PREFIX
-from gql_gateway.settings.model import Auth, ClusterSettings, Limits, Logging, Server, Store, Watch
+from gql_gateway.settings.model import Auth, Limits, Logging, Server, Store, Watch
 
 SECTIONS: dict[str, type[BaseModel]] = {
     "[server]": Server,
