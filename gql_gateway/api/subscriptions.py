@@ -87,6 +87,7 @@ class Subscription:
     ) -> AsyncGenerator[Cluster, None]:
         """What the watcher writes down about a cluster."""
         statuses = info.context.services.clusters.follow(name)
-        async with aclosing(statuses):
-            async for row in statuses:
-                yield Cluster.of(row)
+        with info.context.services.subscription(info.context.caller.email):
+            async with aclosing(statuses):
+                async for row in statuses:
+                    yield Cluster.of(row)
