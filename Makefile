@@ -51,7 +51,7 @@ test-sites: install ## the end-to-end tests on other kinds of sites: Slurm 22.05
 
 bench: install ## every comparison in benchmarks/, printed as ratios of one run
 	@$(PYTHON) -m slurm_site build
-	@for script in launch push transfer graphql; do $(BIN)/python -m benchmarks.$$script || exit 1; done
+	@for script in launch push transfer graphql fanout; do $(BIN)/python -m benchmarks.$$script || exit 1; done
 
 format: install ## put the code into the house's form
 	@$(BIN)/ruff check --fix-only -q . ; $(BIN)/ruff format -q .
