@@ -32,7 +32,9 @@ class Recorder:
         self._database = database
 
     async def record(self, job: Job, seen: Observation) -> None:
-        """Move a job to what was seen of it, where that differs."""
+        """Move a job to what was seen of it, where that differs; one that has ended stays as it is."""
+        if job.state in FINAL:
+            return
         seen = verdict.worth_telling(job, seen)
         async with self._database.transaction() as session:
             moved = await jobs.advance(
@@ -130,16 +132,24 @@ class Observer:
             if seen := listed.get(job.id):
                 if _tells_nothing_new(job, seen):
                     same.append(job.id)
+                elif seen.state is JobState.CANCELLED:
+                    now = await self._as_it_is_now(job)
+                    await self._recorder.record(now, await self._with_canceller(now, seen))
                 else:
-                    await self._recorder.record(job, await self._with_canceller(job, seen))
+                    await self._recorder.record(job, seen)
         if same:
             at = listed[same[0]].observed_at
             async with self._database.transaction() as session:
                 await jobs.confirm(session, same, at=at, source=Source.SQUEUE)
 
+    async def _as_it_is_now(self, job: Job) -> Job:
+        """The row once more: a cancel may have been asked for, and carried out, since this pass began."""
+        async with self._database.reading() as session:
+            return await jobs.get(session, job.id, owner_id=None) or job
+
     async def _with_canceller(self, job: Job, seen: Observation) -> Observation:
         """The observation, with accounting's word on who cancelled a job that nobody cancelled here."""
-        if seen.state is not JobState.CANCELLED or job.cancel_requested_at:
+        if job.cancel_requested_at:
             return seen
         accounts = await self._accounts([job])
         found = verdict.chosen(job, [one for one in accounts.seen if one.slurm_job_id == seen.slurm_job_id])
@@ -176,7 +186,8 @@ class Observer:
         accounts = await self._accounts(missing)
         records = await self._cluster.end_records([job.folder for job in missing])
         weighed = {}
-        for job in missing:
+        for known in missing:
+            job = await self._as_it_is_now(known)
             if seen := self._weigh(job, accounts, records.get(job.folder), now):
                 await self._recorder.record(job, seen)
                 weighed[job.id] = seen

@@ -135,6 +135,14 @@ def test_cancel_of_a_queued_and_of_a_running_job(alice: Client, site: SlurmSite,
     assert site.run(["squeue", "-h", "-t", "R,PD", "-j", slurm], check=False).stdout == ""
 
 
+def test_a_cancel_right_behind_a_launch_is_told_as_the_users(alice: Client) -> None:
+    for _ in range(8):  # the poll that the launch brought about may have begun before the cancel was asked
+        job = alice.create_job("sleep 300")
+        alice.launch(job["id"])
+        ended = alice.cancel(job["id"])
+        assert (ended["state"], ended["reason"]) == ("CANCELLED", "Cancelled by alice@example.org.")
+
+
 def test_cancel_after_the_end_changes_nothing(alice: Client) -> None:
     job = alice.run("true")
     assert alice.cancel(job["id"])["state"] == "COMPLETED"
