@@ -4,7 +4,8 @@
 
 Boots a Slurm site and a gateway on it. The client on both sides is a program in C that reads and writes a file: scp,
 and curl for the GraphQL multipart upload and the signed URL. Speeds are MiB/s over the whole command, with all that a
-caller waits for: scp logs in each time, curl connects each time.
+caller waits for: scp logs in each time, curl connects each time. Last the Python SDK, which resumes what is cut and
+compares checksums at the end.
 """
 
 import argparse
@@ -21,6 +22,7 @@ import httpx
 
 from benchmarks.figures import forget_peak, medians, memory_mib, processor_seconds, table
 from demo.gateway import GatewayProcess
+from gql_gateway.sdk import HpcGateway
 from slurm_site import SiteOptions, SlurmSite
 
 MIB = 2**20
@@ -96,6 +98,14 @@ class Link:
     def down(self) -> None:
         run("curl", "-sf", "-o", str(self.folder / "back"), self.url())
 
+    def sdk_up(self) -> None:
+        with HpcGateway(self.gateway.url, self.token) as client:
+            assert client.job(self.job).upload(self.payload, "payload").verified
+
+    def sdk_down(self) -> None:
+        with HpcGateway(self.gateway.url, self.token) as client:
+            assert client.job(self.job).download("payload", self.folder / "back").verified
+
 
 class Taken:
     """What one kind of transfer took of the gateway, over all runs."""
@@ -123,11 +133,16 @@ class Taken:
 def compare(link: Link, runs: int) -> list[Sequence[object]]:
     """Both directions, both ways."""
     rows: list[Sequence[object]] = []
-    for name, plain, ours in (("upload", link.scp_up, link.up), ("download", link.scp_down, link.down)):
+    for name, plain, ours in (
+        ("upload", link.scp_up, link.up),
+        ("download", link.scp_down, link.down),
+        ("upload, SDK (tus, SHA-256 verified)", link.scp_up, link.sdk_up),
+        ("download, SDK (SHA-256 verified)", link.scp_down, link.sdk_down),
+    ):
         taken = Taken(link, ours)
         link.up()
         theirs, mine = medians(runs, Taken(link, plain), taken)
-        same = (link.folder / "back").read_bytes() == link.payload.read_bytes() if name == "download" else True
+        same = (link.folder / "back").read_bytes() == link.payload.read_bytes() if name.startswith("download") else True
         assert same, "what came back is not what was sent"
         cost = taken.processor / taken.moved * 1024
         rows.append([name, f"{theirs:.0f}", f"{mine:.0f}", f"{mine / theirs:.2f}", f"{taken.grown:.0f}", f"{cost:.2f}"])
