@@ -99,6 +99,8 @@ def test_ctrl_c_leaves_the_job_running_and_says_how_to_come_back(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # A suite that runs in the background of a shell passes on that SIGINT is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - nothing else is done there
     ) as process:
         watchdog = threading.Timer(60, process.kill)
         watchdog.start()
