@@ -17,16 +17,14 @@ HALF_DONE = timedelta(minutes=5)
 
 
 class Sweeper:
-    """Sweeps for one cluster. `retention` is how long events are kept, `audit_retention` the audit log."""
+    """Sweeps the folders of one account on a cluster."""
 
-    def __init__(self, database: Database, cluster: Cluster, retention: timedelta, audit_retention: timedelta) -> None:
+    def __init__(self, database: Database, cluster: Cluster) -> None:
         self._database = database
         self._cluster = cluster
-        self._retention = retention
-        self._audit_retention = audit_retention
 
     async def sweep(self) -> None:
-        """Remove folders and rows of jobs that were never finished or are deleted, and old events."""
+        """Remove folders and rows of jobs that were never finished or are deleted, and uploads whose time is over."""
         now = datetime.now(UTC)
         async with self._database.reading() as session:
             abandoned = await jobs.abandoned(session, self._cluster.name, now - HALF_DONE)
@@ -37,9 +35,6 @@ class Sweeper:
                 log.warning("sweep put off", job=job.id, cluster=job.cluster, error=str(refused))
                 break
         await self._drop_uploads(now)
-        async with self._database.transaction() as session:
-            await events.purge(session, now - self._retention)
-            await audit.purge(session, now - self._audit_retention)
 
     async def _remove(self, job: Job, now: datetime) -> None:
         if not job.prepared:
@@ -64,3 +59,11 @@ class Sweeper:
                 break
             async with self._database.transaction() as session:
                 await uploads.remove(session, upload.id)
+
+
+async def prune(database: Database, events_for: timedelta, audit_for: timedelta) -> None:
+    """Drop what the logs hold from before their times: events, and the audit log."""
+    now = datetime.now(UTC)
+    async with database.transaction() as session:
+        await events.purge(session, now - events_for)
+        await audit.purge(session, now - audit_for)

@@ -62,7 +62,7 @@ async def test_uploads_go_when_their_time_is_over(database: Database, cluster: C
     await a_job(database, id=job.job_id, folder=job.name)
     await begun(database, cluster, job, now - HOUR)
     kept = await begun(database, cluster, job, now + HOUR)
-    await Sweeper(database, cluster, timedelta(days=1), timedelta(days=1)).sweep()
+    await Sweeper(database, cluster).sweep()
     assert [entry.name for entry in job.incoming.iterdir()] == [f"part-{kept.part_id}"]
     assert (await cluster.parts.progress(job.name, kept)).state is PartState.OPEN
     async with database.reading() as session:
@@ -73,6 +73,6 @@ async def test_a_folder_that_is_gone_keeps_no_upload(database: Database, cluster
     await a_job(database, id=job.job_id, folder=job.name)
     await begun(database, cluster, job, datetime.now(UTC) - HOUR)
     await cluster.remove_job(job.name)
-    await Sweeper(database, cluster, timedelta(days=1), timedelta(days=1)).sweep()
+    await Sweeper(database, cluster).sweep()
     async with database.reading() as session:
         assert not await uploads.expired(session, "local", datetime.now(UTC))
