@@ -15,6 +15,7 @@ MODULES = (
     "transfer",
     "archive",
     "follow",
+    "guard",
     "commands",
     "main",
 )

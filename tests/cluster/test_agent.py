@@ -21,7 +21,7 @@ from gql_gateway.cluster.channel import frame
 
 SENTINEL = "<begin>"
 STANDARD = {
-    *("collections", "contextlib", "ctypes", "errno", "fcntl", "grp", "hashlib", "io", "itertools", "json", "os"),
+    *("collections", "contextlib", "errno", "fcntl", "grp", "hashlib", "io", "itertools", "json", "os"),
     *("pwd", "selectors", "signal", "stat", "struct", "subprocess", "sys", "threading", "time", "traceback", "typing"),
 }
 
@@ -93,8 +93,9 @@ def a_sleeper(agent: Local) -> int:
     end = monotonic() + 5
     while monotonic() < end:
         children = Path(f"/proc/{agent.process.pid}/task").glob("*/children")
-        if found := [int(pid) for path in children for pid in path.read_text().split()]:
-            return found[0]
+        for pid in (int(pid) for path in children for pid in path.read_text().split()):
+            if Path(f"/proc/{pid}/comm").read_text() == "sleep\n":
+                return pid
     raise AssertionError("nothing was started")
 
 

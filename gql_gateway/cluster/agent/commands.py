@@ -1,25 +1,15 @@
 """Commands of Slurm's: argv lists without a shell, bounded in time and output, dead when the agent is."""
 
-import contextlib
 import os
 import selectors
-import signal
 import subprocess
 import threading
 import time
-from typing import Dict, List, Optional, Set, Tuple
+from typing import Dict, List, Set, Tuple
 
+from gql_gateway.cluster.agent.guard import Guard, kill_group
 from gql_gateway.cluster.agent.wire import Header, Wrong
 
-try:
-    import ctypes
-
-    LIBC: Optional[ctypes.CDLL] = ctypes.CDLL(None)
-except (ImportError, OSError):  # Debian's python3-minimal has no ctypes
-    LIBC = None
-
-PR_SET_PDEATHSIG = 1
-AGENT = os.getpid()
 PIECE = 65536
 NEEDED = ("SLURM_CONF", "SLURM_CONF_SERVER")  # where a site says which cluster this is
 # These would change what a command does or how it answers, whatever its options say.
@@ -35,20 +25,13 @@ def environment(slurm_path: str) -> Dict[str, str]:
     return kept
 
 
-def die_with_agent() -> None:
-    """In the child: have the kernel kill it when the agent is killed, which can then not do it itself."""
-    if LIBC is not None:
-        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != AGENT:  # it was killed just before
-            os._exit(1)
-
-
 class Commands:
     """Commands that run now."""
 
     def __init__(self) -> None:
         self.running: Set[int] = set()
         self.lock = threading.Lock()
+        self.guard = Guard()
 
     def run(self, request: Header, body: bytes) -> Tuple[Header, bytes]:
         """Run one command to its end."""
@@ -78,9 +61,9 @@ class Commands:
                     env=env,
                     cwd="/",
                     start_new_session=True,
-                    preexec_fn=die_with_agent,  # noqa: PLW1509 - nothing but one system call
                 )
                 self.running.add(process.pid)
+                self.guard.began(process.pid)
         except OSError as error:
             words = f"{argv[0]} cannot be started on the login node: {error.strerror}."
             raise Wrong("CLUSTER_UNAVAILABLE", words) from None
@@ -90,6 +73,7 @@ class Commands:
         with self.lock:
             self.running.discard(process.pid)
         kill_group(process.pid)
+        self.guard.ends(process.pid)
         process.wait()
         for pipe in (process.stdin, process.stdout, process.stderr):
             if pipe:
@@ -100,11 +84,6 @@ class Commands:
         with self.lock:
             for pid in self.running:
                 kill_group(pid)
-
-
-def kill_group(pid: int) -> None:
-    with contextlib.suppress(OSError):
-        os.killpg(pid, signal.SIGKILL)
 
 
 def pump(process: "subprocess.Popen[bytes]", body: bytes, deadline: float, limit: int) -> Tuple[bytes, bytes]:
