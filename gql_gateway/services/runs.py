@@ -119,7 +119,7 @@ class Runs:
         deadline = asyncio.get_running_loop().time() + self._limits.answer_seconds
         async with self._database.signal.listen(job_id) as bell:
             while True:
-                async with self._database.reading() as session:
+                async with self._database.glance() as session:
                     job = await jobs.get(session, job_id, owner_id=None)
                 if job is None:
                     raise job_not_found()

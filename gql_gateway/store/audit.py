@@ -29,7 +29,7 @@ async def page(
     return list(await session.exec(statement.order_by(col(GatewayAuditEntry.id).desc()).limit(first)))
 
 
-async def purge(session: AsyncSession, before: datetime, *, limit: int = 10_000) -> int:
+async def purge(session: AsyncSession, before: datetime, *, limit: int) -> int:
     """Drop entries of before a time, the oldest first; how many: as many as `limit` means that there may be more."""
     old = (
         select(GatewayAuditEntry.id)

@@ -3,12 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, Engine
 from sqlalchemy.ext.asyncio import async_sessionmaker
-from sqlmodel import Session
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from gql_gateway.core.errors import Unavailable
@@ -16,6 +14,7 @@ from gql_gateway.store import engines, events, migrations
 from gql_gateway.store.failures import connecting, working
 from gql_gateway.store.kept import Changes
 from gql_gateway.store.signals import Signal, signal_of
+from gql_gateway.store.writers import InPlaceWriter, PooledWriter, Writer, sessions_in_place
 
 
 class Database:
@@ -24,34 +23,41 @@ class Database:
     Rows stay readable after their transaction. `signal` tells that the log of events grew.
     """
 
-    def __init__(self, url: str, *, echo: bool = False) -> None:
+    def __init__(self, url: str) -> None:
         self.is_postgresql = engines.is_postgresql(url)
         self.signal: Signal = signal_of(url)
         self._url = url
-        self._writer = engines.writing(url, echo=echo)
-        self._reader = engines.reading(url, self._writer, echo=echo)
-        self._write_session = async_sessionmaker(self._writer, class_=AsyncSession, expire_on_commit=False)
+        self._writer: Writer
+        self._in_place: Engine | None = None
+        if self.is_postgresql:
+            engine = engines.postgresql(url)
+            self._writer, self._reader = PooledWriter(engine), engines.reading_only(engine)
+        else:
+            self._writer, self._reader = InPlaceWriter(engines.sqlite_writer(url)), engines.sqlite_reader(url)
+            self._in_place = engines.sqlite_glance(url)
         self._read_session = async_sessionmaker(self._reader, class_=AsyncSession, expire_on_commit=False)
-        self._in_place = engines.in_place(url)
-        self._glance_session = _sessions_in_place(self._in_place) if self._in_place else None
+        self._glance_session = sessions_in_place(self._in_place) if self._in_place else None
         self._changes = Changes(self._in_place)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
         """One transaction: committed at the end, rolled back by any error. Never open a second one inside.
 
+        On SQLite its statements hold up all else that this process does: no long ones (`reading` is for those).
+
         Raises:
             Unavailable: the database does not answer, or broke off; then it is not known whether it committed.
         """
-        async with self._write_session() as session:
-            with connecting():
-                await session.connection()
-            with working():
-                yield session
-                topics = await events.write(session)
-                await session.commit()
-        if topics:
-            self.signal.grown(topics)
+        topics: frozenset[str] = frozenset()
+        try:
+            async with self._writer.session() as session:
+                with working():
+                    yield session
+                    topics = await events.write(session)
+                    await self._writer.commit(session)
+        finally:
+            if topics:  # whatever became of the commit: a signal is a hint
+                self.signal.grown(topics)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:
@@ -128,15 +134,7 @@ class Database:
         if self._in_place:
             self._in_place.dispose()
         await self._reader.dispose()
-        await self._writer.dispose()
-
-
-def _sessions_in_place(engine: Engine) -> async_sessionmaker[AsyncSession]:
-    class InPlace(Session):
-        def get_bind(self, *_: Any, **_options: Any) -> Engine:
-            return engine
-
-    return async_sessionmaker(class_=AsyncSession, sync_session_class=InPlace, expire_on_commit=False)
+        await self._writer.close()
 
 
 def _current(connection: Connection) -> str | None:

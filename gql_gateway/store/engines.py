@@ -1,9 +1,7 @@
 """Engines: how each database is spoken to, so that the floors above need not know which one it is.
 
-SQLite has one writer at a time, whatever asks. So all writes of a process go through one connection, whose pool is a
-fair queue, and every write transaction is BEGIN IMMEDIATE: one that starts by reading and then writes cannot be
-upgraded when another wrote meanwhile and fails at once with "database is locked", busy_timeout or not. Readers have
-connections of their own, which in WAL mode neither wait nor make wait.
+SQLite has one writer at a time (writers.py), and a write transaction begins as one. Readers have connections of their
+own, which in WAL mode neither wait nor make wait.
 """
 
 from typing import Any
@@ -47,48 +45,57 @@ def is_postgresql(url: str) -> bool:
     return _DRIVERS[driver]
 
 
-def writing(url: str, *, echo: bool = False) -> AsyncEngine:
-    """The engine of the transactions that write."""
-    if is_postgresql(url):
-        return create_async_engine(url, echo=echo, **_POSTGRESQL)
-    return _sqlite(url, echo, "BEGIN IMMEDIATE", ["journal_mode=WAL"], pool_size=1, max_overflow=0)
+def postgresql(url: str) -> AsyncEngine:
+    """The engine of a PostgreSQL store, to write with."""
+    return create_async_engine(url, **_POSTGRESQL)
 
 
-def reading(url: str, writer: AsyncEngine, *, echo: bool = False) -> AsyncEngine:
-    """The engine of the transactions that only read. Each sees one moment of the whole database."""
-    if is_postgresql(url):
-        return writer.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-    return _sqlite(url, echo, "BEGIN", ["query_only=ON"], pool_size=_READERS, max_overflow=0)
+def reading_only(engine: AsyncEngine) -> AsyncEngine:
+    """The same for transactions that only read. Each sees one moment of the whole database."""
+    return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
 
-def in_place(url: str) -> Engine | None:
-    """An engine that reads in the caller's own thread; None on PostgreSQL, where a read is a wait for the network.
+def sqlite_reader(url: str) -> AsyncEngine:
+    """The engine of an SQLite store's readers that may take long. Each sees one moment of the whole database."""
+    return _sqlite(url, "BEGIN", ["query_only=ON"], pool_size=_READERS, max_overflow=0)
+
+
+def sqlite_glance(url: str) -> Engine:
+    """An engine of an SQLite store that reads in the caller's own thread.
 
     A row that is found by its key takes SQLite 10 microseconds. Asked in another thread, as aiosqlite does, each of the
     dozen steps of a session is a wake-up of that thread and one back: 0.3 ms on an idle machine, and with 16 callers on
     a busy one 10 ms. Readers wait for no writer in WAL mode.
     """
-    if is_postgresql(url):
-        return None
-    arguments = {"timeout": _GLANCE_SECONDS, "isolation_level": None}
     # Nobody may wait for a connection here: whoever could give one back would wait as well.
-    engine = create_engine(_file(url).set(drivername="sqlite"), connect_args=arguments, max_overflow=-1)
-    _prepare(engine, "BEGIN", ["query_only=ON"])
-    return engine
+    return _in_place(url, "BEGIN", ["query_only=ON"], _GLANCE_SECONDS, max_overflow=-1)
+
+
+def sqlite_writer(url: str) -> Engine:
+    """An engine of an SQLite store that writes in the caller's own thread, and never waits for another process."""
+    return _in_place(url, "BEGIN IMMEDIATE", ["journal_mode=WAL"], 0, pool_size=1, max_overflow=0)
 
 
 def single(url: str) -> AsyncEngine:
     """An engine without a pool, for one connection that lives its own life."""
     if is_postgresql(url):
         return create_async_engine(url, poolclass=NullPool)
-    return _sqlite(url, False, "BEGIN IMMEDIATE", ["journal_mode=WAL"], poolclass=NullPool)
+    return _sqlite(url, "BEGIN IMMEDIATE", ["journal_mode=WAL"], poolclass=NullPool)
 
 
-def _sqlite(url: str, echo: bool, begin: str, pragmas: list[str], **pool: Any) -> AsyncEngine:
+def _in_place(url: str, begin: str, pragmas: list[str], seconds: float, **pool: int) -> Engine:
+    # A commit is waited for in another thread than the statements before it (writers.py).
+    arguments = {"timeout": seconds, "isolation_level": None, "check_same_thread": False}
+    engine = create_engine(_file(url).set(drivername="sqlite"), connect_args=arguments, **pool)
+    _prepare(engine, begin, pragmas)
+    return engine
+
+
+def _sqlite(url: str, begin: str, pragmas: list[str], **pool: Any) -> AsyncEngine:
     if pool.get("poolclass") is None:
         pool["pool_timeout"] = 2 * BUSY_SECONDS
     arguments = {"timeout": BUSY_SECONDS, "isolation_level": None}  # None: transactions begin where we say
-    engine = create_async_engine(_file(url), echo=echo, connect_args=arguments, **pool)
+    engine = create_async_engine(_file(url), connect_args=arguments, **pool)
     _prepare(engine.sync_engine, begin, pragmas)
     return engine
 

@@ -113,7 +113,7 @@ async def oldest(session: AsyncSession) -> int:
     return mark.value if mark else 0
 
 
-async def purge(session: AsyncSession, before: datetime, *, limit: int = 10_000) -> int:
+async def purge(session: AsyncSession, before: datetime, *, limit: int) -> int:
     """Drop events of before a time, the oldest first; how many: as many as `limit` means that there may be more."""
     old = select(JobEvent.id).where(JobEvent.at < before).order_by(col(JobEvent.at)).limit(limit)
     ids = [number for number in await session.exec(old) if number is not None]

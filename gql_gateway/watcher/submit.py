@@ -68,7 +68,7 @@ class Submitter:
         """
         if (rest := self._rest_until - monotonic()) > 0:
             return rest
-        async with self._database.reading() as session:
+        async with self._database.glance() as session:
             waiting = await wishes.to_submit(session, self._cluster.name)
         self._unknown.keep_only({job.id for job in waiting})
         waits = []

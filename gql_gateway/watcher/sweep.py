@@ -1,5 +1,6 @@
 """Finish what a crash or an absent cluster left half done: folders without a visible job, uploads, old events."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -14,6 +15,9 @@ log = structlog.get_logger()
 
 HALF_DONE = timedelta(minutes=5)
 """Older than any request that may still be at work on it."""
+
+ROWS = 200
+"""How many old rows go in one transaction: a few milliseconds' work."""
 
 
 class Sweeper:
@@ -64,6 +68,9 @@ class Sweeper:
 async def prune(database: Database, events_for: timedelta, audit_for: timedelta) -> None:
     """Drop what the logs hold from before their times: events, and the audit log."""
     now = datetime.now(UTC)
-    async with database.transaction() as session:
-        await events.purge(session, now - events_for)
-        await audit.purge(session, now - audit_for)
+    for purge, before in ((events.purge, now - events_for), (audit.purge, now - audit_for)):
+        dropped = ROWS
+        while dropped == ROWS:
+            async with database.transaction() as session:
+                dropped = await purge(session, before, limit=ROWS)
+            await asyncio.sleep(0)  # small transactions: a long one would hold up everything else

@@ -78,6 +78,24 @@ async def test_a_cancelled_writer_leaves_nothing_behind(counting: Database) -> N
     assert await value(counting) == 1
 
 
+async def test_a_writer_that_is_cancelled_at_any_moment_wrote_once_or_not_at_all(counting: Database) -> None:
+    async def write() -> None:
+        async with counting.transaction() as session:
+            await add_one(session)
+
+    before, outcomes = 0, set()
+    for milliseconds in (*(number / 10 for number in range(40)), 10_000):
+        writer = asyncio.create_task(write())
+        await asyncio.wait([writer], timeout=milliseconds / 1000)
+        writer.cancel()
+        [said] = await asyncio.gather(writer, return_exceptions=True)
+        now = await value(counting)
+        outcomes.add((said is None, now - before))
+        before = now
+    assert outcomes <= {(True, 1), (False, 1), (False, 0)}
+    assert (True, 1) in outcomes
+
+
 async def test_a_reader_sees_one_moment(counting: Database, second: Database) -> None:
     async with counting.reading() as session:
         before = (await session.exec(select(Mark.value))).all()
@@ -140,7 +158,7 @@ async def test_a_full_disk_is_an_absence(sqlite_url: str) -> None:
 
     async def fill() -> None:
         async with database.transaction() as session:
-            await (await session.connection()).exec_driver_sql("PRAGMA max_page_count=1")
+            await session.exec(text("PRAGMA max_page_count=1"))  # type: ignore[call-overload]
             session.add(Mark(name="x" * 1_000_000, value=0))
 
     with pytest.raises(Unavailable):

@@ -110,10 +110,10 @@ async def test_purging_moves_the_horizon_and_frees_no_cursor(database: Database)
         assert await events.oldest(session) == 0
         newest = await events.latest(session)
     async with database.transaction() as session:
-        assert await events.purge(session, NOW) == 0
+        assert await events.purge(session, NOW, limit=9) == 0
         assert await events.purge(session, NOW + timedelta(days=1), limit=1) == 1
         assert 0 < await events.oldest(session) < newest
-        assert await events.purge(session, NOW + timedelta(days=1)) == 1
+        assert await events.purge(session, NOW + timedelta(days=1), limit=9) == 1
         assert await events.oldest(session) == await events.latest(session) == newest
     await move(database, job, JobState.QUEUED)
     async with database.reading() as session:

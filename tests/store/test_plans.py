@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import event
+from sqlmodel import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from gql_gateway.core.order import Place
@@ -46,7 +47,7 @@ async def filled(database: Database) -> Database:
             job = await jobs.add(session, unsaved_job(owner, state=list(JobState)[number % 12]))
             await events.append(session, job, previous=None, at=job.created_at)
     async with database.transaction() as session:
-        await (await session.connection()).exec_driver_sql("ANALYZE")
+        await session.exec(text("ANALYZE"))  # type: ignore[call-overload]
     return database
 
 
