@@ -32,7 +32,7 @@ name = "{name}"
 host = "{site.host}"
 port = {site.port}
 username = "{site.username}"
-private_key = "{site.private_key}"
+private_key = "{key}"
 known_hosts = "{site.known_hosts}"
 root = "{site.root}"
 image_allow = ["docker://*", "/opt/img/*.sif"]
@@ -43,7 +43,8 @@ image_allow = ["docker://*", "/opt/img/*.sif"]
 class GatewayProcess:
     """A `gql-gateway serve` of its own; a context manager that starts and stops it.
 
-    `more` is TOML of further sections, `server` and `cluster` are further keys of those. `port` 0 takes any free one.
+    `more` is TOML of further sections, `server` and `cluster` are further keys of those. `port` 0 takes any free one,
+    and `key` is another SSH key than the site's own.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class GatewayProcess:
         server: str = "",
         cluster: str = "",
         port: int = 0,
+        key: Path | None = None,
     ) -> None:
         self.port = _free_port(port)
         self.url = f"http://127.0.0.1:{self.port}"
@@ -64,7 +66,14 @@ class GatewayProcess:
         self.config = folder / "gateway.toml"
         self.store = store or f"sqlite+aiosqlite:///{folder}/gateway.db"
         text = CONFIG.format(
-            port=self.port, store=self.store, more=more, name=name, site=site, server=server, cluster=cluster
+            port=self.port,
+            store=self.store,
+            more=more,
+            name=name,
+            site=site,
+            key=key or site.private_key,
+            server=server,
+            cluster=cluster,
         )
         self.config.write_text(text)
         self._process: subprocess.Popen[bytes] | None = None

@@ -8,6 +8,7 @@ from typer.core import TyperGroup
 
 from gql_gateway import __version__
 from gql_gateway.cli import server, store, tokens
+from gql_gateway.cli.agent import agent
 from gql_gateway.cli.doctor import doctor
 from gql_gateway.core.errors import Fault, GatewayError
 from gql_gateway.settings import SettingsError
@@ -42,6 +43,7 @@ app.command()(server.schema)
 app.command()(server.settings)
 app.command()(store.migrate)
 app.command()(doctor)
+app.command()(agent)
 app.add_typer(tokens.app, name="token")
 
 

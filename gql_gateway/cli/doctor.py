@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from gql_gateway import __version__
 from gql_gateway.cli.options import Config, settings_of
-from gql_gateway.cluster import slurm, slurm_cluster
+from gql_gateway.cluster import container, slurm, slurm_cluster
 from gql_gateway.cluster.config import ClusterConfig
 from gql_gateway.cluster.files import Files
 from gql_gateway.cluster.remote import Remote
@@ -162,7 +162,7 @@ class _Examination:
         return "sacct answers"
 
     async def has_container(self) -> str:
-        answer = await self._run([self._config.container, "--version"])
+        answer = await self._run(container.version_command(self._config.container))
         if answer.exit_code != 0:
             raise ClusterUnavailable(f"{self._config.container} does not run on the login node.", answer.words)
         return answer.stdout.strip()

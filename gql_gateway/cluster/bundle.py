@@ -1,4 +1,8 @@
-"""The agent's modules as one text, and the command that runs them on the login node."""
+"""The agent's modules as one text, and the command that runs them on the login node.
+
+The same text is a file that a site may install and pin the gateway's key to. It then compares itself with what it is
+sent, so what is sent first (a length, the text, a line) stays as it is from one release to the next.
+"""
 
 import shlex
 from importlib.resources import files
@@ -17,26 +21,37 @@ MODULES = (
     "follow",
     "guard",
     "commands",
+    "pin",
     "main",
 )
 
 _LOADER = "import sys;i=sys.stdin.buffer;exec(compile(i.read(int(i.readline())),'gql-gateway-agent','exec'))"
-_START = """
+_START = """\
+# The agent of gql-gateway: it runs on the login node, sent by the gateway each time, or installed by the site.
 import sys, types
-for name, text in {modules}:
+
+for name, text in (
+{modules}):
     module = sys.modules[name] = types.ModuleType(name)
     exec(compile(text, name, "exec"), module.__dict__)
-sys.modules["{package}.main"].main({sentinel})
+sys.modules["{package}.main"].main(sys.argv)
 """
 
 
-def _modules() -> tuple[tuple[str, str], ...]:
+def _text() -> bytes:
     folder = files(PACKAGE)
     # The package itself is first and empty: `from package import module` finds the module by its whole name.
-    return ((PACKAGE, ""), *((f"{PACKAGE}.{name}", (folder / f"{name}.py").read_text("utf-8")) for name in MODULES))
+    modules = [(PACKAGE, ""), *((f"{PACKAGE}.{name}", (folder / f"{name}.py").read_text("utf-8")) for name in MODULES)]
+    return _START.format(modules="".join(_written(*module) for module in modules), package=PACKAGE).encode()
 
 
-_MODULES = _modules()
+def _written(name: str, text: str) -> str:
+    """A module as a literal with one line for each of its own, so that whoever installs it can read it."""
+    lines = "\n".join(ascii(line) for line in text.splitlines(keepends=True) or [""])
+    return f"({name!a},\n{lines}),\n"
+
+
+TEXT = _text()
 
 
 def command(python: str) -> str:
@@ -48,9 +63,8 @@ def command(python: str) -> str:
 
 
 def source(sentinel: str) -> bytes:
-    """What it reads from standard input before any frame: the length, a newline, the program.
+    """What it reads from standard input before any frame: the length, a newline, the program, and `sentinel`.
 
-    The program prints `sentinel` first, so whatever a start-up file printed before is told apart.
+    The program prints that line first, so whatever a start-up file printed before is told apart.
     """
-    text = _START.format(modules=ascii(_MODULES), package=PACKAGE, sentinel=ascii(sentinel)).encode()
-    return b"%d\n%b" % (len(text), text)
+    return b"%d\n%b%b" % (len(TEXT), TEXT, sentinel.encode())

@@ -81,18 +81,21 @@ async def greet(process: Process, config: ClusterConfig) -> None:
     """Send the agent, and wait for its first words behind whatever the shell's start-up files print.
 
     Raises:
-        ClusterUnavailable: it did not start; the words say what the login node printed instead.
+        ClusterUnavailable: it did not start; the words say what the login node printed instead, or that the site
+            pinned the key to an agent of another version.
     """
-    sentinel = f"\n<agent {secrets.token_hex(16)}>\n"
+    sentinel = f"<agent {secrets.token_hex(16)}>\n"
     try:
         async with asyncio.timeout(2 * config.connect_timeout):
             process.stdin.write(bundle.source(sentinel))
-            await process.stdout.readuntil(sentinel.encode())
+            await process.stdout.readuntil(f"\n{sentinel}".encode())
             hello = await read_frame(process)
     except TimeoutError:
         raise ClusterUnavailable("The login node took too long to start the gateway's agent.") from None
     except LOST as error:
         raise ClusterUnavailable("The gateway's agent did not start.", await _last_words(process, error)) from error
+    if wrong := hello.header.get("error"):
+        raise_error(wrong)
     if hello.header.get("protocol") != PROTOCOL:
         raise ClusterUnavailable("The login node runs an agent of another version of the gateway.")
     log.debug("agent started", cluster=config.name, python=hello.header.get("python"))

@@ -33,6 +33,11 @@ def help_command(container: str) -> list[str]:
     return [container, "exec", "--help"]
 
 
+def version_command(container: str) -> list[str]:
+    """What to run on the login node to see whether it is there."""
+    return [container, "--version"]
+
+
 def read_help(text: str) -> Runtime:
     """Which of the flags this version has.
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from tests.attack import appetite, container, leaks, pages, script, swaps, tenants, urls
+from tests.attack import appetite, container, key, leaks, pages, script, swaps, tenants, urls
 from tests.attack.tally import Tally
 from tests.attack.world import World
 
@@ -13,6 +13,7 @@ ATTACKS: Mapping[str, Callable[[World, Tally], None]] = {
     "tenants": tenants.attack,
     "signed URLs": urls.attack,
     "appetite": appetite.attack,
+    "a stolen key": key.attack,
     "headers and pages": pages.attack,
     "secrets": leaks.attack,
 }

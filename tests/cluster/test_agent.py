@@ -19,10 +19,11 @@ from gql_gateway.cluster import bundle
 from gql_gateway.cluster.agent.wire import LENGTHS, PROTOCOL
 from gql_gateway.cluster.channel import frame
 
-SENTINEL = "<begin>"
+SENTINEL = "<begin>\n"
 STANDARD = {
     *("collections", "contextlib", "errno", "fcntl", "grp", "hashlib", "io", "itertools", "json", "os"),
-    *("pwd", "selectors", "signal", "stat", "struct", "subprocess", "sys", "threading", "time", "traceback", "typing"),
+    *("pwd", "re", "selectors", "signal", "stat", "struct", "subprocess", "sys", "threading", "time"),
+    *("traceback", "typing"),
 }
 
 
@@ -65,7 +66,7 @@ def agent() -> Iterator[Local]:
         local = Local(process)
         local.input.write(bundle.source(SENTINEL))
         local.input.flush()
-        assert local.output.read(len(SENTINEL)) == SENTINEL.encode()
+        assert local.output.read(len(SENTINEL) + 1) == f"\n{SENTINEL}".encode()
         assert local.receive()[0]["protocol"] == PROTOCOL
         yield local
         process.kill()

@@ -5,10 +5,11 @@ import errno
 import os
 import threading
 import traceback
-from typing import Callable, Deque, Dict, Tuple
+from typing import Callable, Deque, Dict, List, Optional, Tuple
 
 from gql_gateway.cluster.agent import archive, files, follow, parts, transfer
 from gql_gateway.cluster.agent.commands import Commands
+from gql_gateway.cluster.agent.pin import Pin
 from gql_gateway.cluster.agent.wire import Header, Wire, Wrong
 
 THREADS = 8
@@ -60,8 +61,9 @@ class Pool:
 class Agent:
     """What one channel asks for."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: Wire, pin: Optional[Pin]) -> None:
         self.wire = wire
+        self.pin = pin
         self.commands = Commands()
         self.follower = follow.Follower(wire)
         self.pools: Dict[bool, Pool] = {True: Pool(), False: Pool()}
@@ -81,6 +83,8 @@ class Agent:
 
     def take(self, request: Header, body: bytes) -> None:
         op = request["op"]
+        if not admitted(self.wire, request, self.pin):
+            return
         if op == "ping":
             self.wire.send({"id": request["id"], "ok": {}})
         elif op == "follow":
@@ -119,17 +123,30 @@ def said(error: Exception) -> Tuple[str, str]:
     return "INTERNAL", repr(error)
 
 
-def main(sentinel: str) -> None:
-    """Run until standard input ends."""
+def admitted(wire: Wire, request: Header, pin: Optional[Pin]) -> bool:
+    """Whether a pin, if there is one, lets a request through; else it is answered."""
+    try:
+        if pin:
+            pin.check(request)
+    except Wrong as wrong:
+        wire.send({"id": request["id"], "error": [wrong.code, str(wrong)]})
+        return False
+    return True
+
+
+def main(arguments: List[str]) -> None:
+    """Run until standard input ends: as text that was sent (`-c`), or as a file that the key is pinned to."""
     wire = Wire()
-    wire.hello(sentinel)
-    frame = wire.receive()
-    if frame is not None:
-        begin(wire, *frame)
+    pin = None if arguments[0] == "-c" else Pin(arguments[0], arguments[1:])
+    another = pin.compare(wire.input) if pin else None
+    wire.hello(wire.input.readline(), another)
+    frame = None if another else wire.receive()
+    if frame is not None and admitted(wire, frame[0], pin):
+        begin(wire, *frame, pin)
     os._exit(0)
 
 
-def begin(wire: Wire, request: Header, body: bytes) -> None:
+def begin(wire: Wire, request: Header, body: bytes, pin: Optional[Pin]) -> None:
     """Do what the first request asks for: a transfer owns the channel, anything else is the first of many."""
     if request["op"] == "upload":
         guarded(wire, request, lambda: transfer.upload(wire, request))
@@ -148,4 +165,4 @@ def begin(wire: Wire, request: Header, body: bytes) -> None:
         if part.fd >= 0:
             guarded(wire, request, lambda: part.receive(wire))
     else:
-        Agent(wire).serve(request, body)
+        Agent(wire, pin).serve(request, body)

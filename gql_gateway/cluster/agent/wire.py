@@ -39,10 +39,11 @@ class Wire:
         self.input = cast(io.BufferedReader, sys.stdin.buffer)
         self.lock = threading.Lock()
 
-    def hello(self, sentinel: str) -> None:
-        """Mark the end of whatever the shell's start-up files printed."""
-        self.send_raw(sentinel.encode())
-        self.send({"protocol": PROTOCOL, "python": "{}.{}.{}".format(*sys.version_info)})
+    def hello(self, sentinel: bytes, wrong: Optional[Wrong] = None) -> None:
+        """Mark the end of whatever the shell's start-up files printed, and say what runs here, or why nothing does."""
+        self.send_raw(b"\n" + sentinel)
+        header = {"protocol": PROTOCOL, "python": "{}.{}.{}".format(*sys.version_info)}
+        self.send(dict(header, error=[wrong.code, str(wrong)]) if wrong else header)
 
     def receive(self) -> Optional[Tuple[Header, bytes]]:
         """The next frame; None when the gateway is gone."""
