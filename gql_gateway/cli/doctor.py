@@ -156,8 +156,9 @@ class _Examination:
         return f"{version}, partitions {', '.join(partition.name for partition in partitions)}"
 
     async def keeps_accounts(self) -> str:
-        (argv,) = slurm.sacct([new_id()])
-        if slurm.read_accounting(await self._run(argv), at=datetime.now(UTC)) is None:
+        now = datetime.now(UTC)
+        (argv,) = slurm.sacct([new_id()], now)
+        if slurm.read_accounting(await self._run(argv), at=now) is None:
             raise ClusterUnavailable("This site keeps no accounts.")
         return "sacct answers"
 

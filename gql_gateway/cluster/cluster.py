@@ -170,7 +170,7 @@ class Cluster:
 
     async def used_by(self, job_ids: Sequence[str]) -> slurm_usage.Known | None:
         """What ended jobs used, at most a hundred; those that accounting does not know yet are left out."""
-        return slurm_usage.read_usage(await self._poll(slurm_usage.sacct_usage(job_ids)))
+        return slurm_usage.read_usage(await self._poll(slurm_usage.sacct_usage(job_ids, datetime.now(UTC))))
 
     async def queue(self) -> list[Observation]:
         """Every job of ours that Slurm lists now. No valid answer raises: an empty list is an empty queue."""
@@ -179,7 +179,7 @@ class Cluster:
     async def accounting(self, job_ids: Sequence[str]) -> list[Observation] | None:
         """What accounting knows of these jobs; None where the site keeps no accounts."""
         seen: list[Observation] = []
-        for argv in slurm.sacct(job_ids):
+        for argv in slurm.sacct(job_ids, datetime.now(UTC)):
             found = slurm.read_accounting(await self._poll(argv), datetime.now(UTC))
             if found is None:
                 return None

@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 
 from gql_gateway.cluster import slurm_words as words
 from gql_gateway.core.errors import ClusterTimeout, ClusterUnavailable, SubmitRefused
-from gql_gateway.core.ids import slurm_name
+from gql_gateway.core.ids import made_at, slurm_name
 from gql_gateway.core.states import FINAL, JobState, Observation, Source
 
 NAMES_PER_SACCT = 100
@@ -135,26 +135,33 @@ _ACCOUNT = ("JobIDRaw", "UID", "State", "ExitCode", "Submit", "Start", "End", "J
 # Without states, sacct leaves out every job that was never eligible to start: cancelled while it was held, say. With
 # states but without an end, it shows what was in that state at the start alone (both seen on 24.11).
 _EVERY_STATE = "BF,CA,CD,DL,F,NF,OOM,PD,PR,R,RQ,RS,RV,S,TO"
-_EARLIER = timedelta(days=2)
-"""sacct reads times in the cluster's time zone, and clocks differ."""
+_EARLIER_DAYS = 2
+"""Clocks differ, and days are counted as whole ones."""
+_LONG_DAYS = 90
+"""For a job of the future: the clock was set back since it was made, and nobody knows its age."""
 
 
-def sacct(job_ids: Sequence[str]) -> list[list[str]]:
+def sacct(job_ids: Sequence[str], now: datetime) -> list[list[str]]:
     """One command for each hundred jobs, asked by name, since the day before the oldest of them was made."""
     chunks = [job_ids[start : start + NAMES_PER_SACCT] for start in range(0, len(job_ids), NAMES_PER_SACCT)]
-    return [_sacct(chunk) for chunk in chunks]
+    return [_sacct(chunk, now) for chunk in chunks]
 
 
-def _sacct(job_ids: Sequence[str]) -> list[str]:
+def _sacct(job_ids: Sequence[str], now: datetime) -> list[str]:
     output = ["--allocations", "--noheader", "--parsable2", f"--format={','.join(_ACCOUNT)}"]
-    return ["sacct", *output, *names_and_times(job_ids)]
+    return ["sacct", *output, *names_and_times(job_ids, now)]
 
 
-def names_and_times(job_ids: Sequence[str]) -> list[str]:
-    """The part of a sacct command that says which jobs are meant, whatever their state."""
-    since = datetime.fromtimestamp(int(min(job_ids)[:12], 16) / 1000, UTC) - _EARLIER
+def names_and_times(job_ids: Sequence[str], now: datetime) -> list[str]:
+    """The part of a sacct command that says which jobs are meant, whatever their state.
+
+    Our clock tells how old they are; from when that is, sacct counts by the cluster's own clock. With a date of ours
+    that lies ahead of it, sacct would find nothing, or say that the "Start time requested is after end time".
+    """
+    oldest, newest = ((now - made_at(job_id)) // timedelta(days=1) for job_id in (min(job_ids), max(job_ids)))
+    days = _EARLIER_DAYS + max(oldest, 0 if newest >= -1 else _LONG_DAYS)
     names = ",".join(map(slurm_name, job_ids))
-    window = [f"--starttime={since:%Y-%m-%dT%H:%M:%S}", "--endtime=now+1days", f"--state={_EVERY_STATE}"]
+    window = [f"--starttime=now-{days}days", "--endtime=now+1days", f"--state={_EVERY_STATE}"]
     return [*window, f"--name={names}"]
 
 

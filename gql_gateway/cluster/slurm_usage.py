@@ -17,10 +17,10 @@ Known = Mapping[tuple[str, str], Usage]
 """By a job's token and Slurm number, since Slurm uses its numbers again."""
 
 
-def sacct_usage(job_ids: Sequence[str]) -> list[str]:
+def sacct_usage(job_ids: Sequence[str], now: datetime) -> list[str]:
     """What ended jobs used, memory in bytes (`--noconvert`) and of their steps, so those are asked for too."""
     output = ["--noheader", "--parsable2", "--noconvert", f"--format={','.join(_COLUMNS)}"]
-    return ["sacct", *output, *names_and_times(job_ids)]
+    return ["sacct", *output, *names_and_times(job_ids, now)]
 
 
 def read_usage(answer: Answer) -> Known | None:

@@ -3,6 +3,7 @@
 import os
 import re
 import time
+from datetime import UTC, datetime
 
 _HEX = re.compile(r"[0-9a-f]{32}")
 
@@ -10,6 +11,11 @@ _HEX = re.compile(r"[0-9a-f]{32}")
 def new_id() -> str:
     """A new id: 12 hexadecimal digits of milliseconds since 1970, then 20 of chance; newer sorts after older."""
     return f"{time.time_ns() // 1_000_000:012x}{os.urandom(10).hex()}"
+
+
+def made_at(new: str) -> datetime:
+    """When an id was made, by the clock of who made it."""
+    return datetime.fromtimestamp(int(new[:12], 16) / 1000, UTC)
 
 
 def global_id(kind: str, key: str) -> str:

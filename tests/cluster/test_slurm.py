@@ -1,6 +1,6 @@
 """Slurm's answers: what was recorded from 22.05, 24.11 and 26.05 is understood, and no job name forges a row."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import example, given
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from gql_gateway.cluster import slurm, slurm_cluster
 from gql_gateway.cluster.slurm import Answer
 from gql_gateway.core.errors import ClusterTimeout, ClusterUnavailable, GatewayError, SubmitRefused
-from gql_gateway.core.ids import new_id, slurm_name
+from gql_gateway.core.ids import made_at, new_id, slurm_name
 from gql_gateway.core.states import JobState, Observation, Source
 
 NOW = datetime(2026, 11, 23, 6, 42, tzinfo=UTC)
@@ -177,13 +177,20 @@ def test_any_accounts_are_read_without_an_error(some: str, more: str) -> None:
 
 def test_sacct_asks_for_each_job_once_and_since_before_it_was_made() -> None:
     ids = [new_id() for _ in range(250)]
-    commands = slurm.sacct(ids)
+    commands = slurm.sacct(ids, datetime.now(UTC))
     asked = [option.removeprefix("--name=") for argv in commands for option in argv if option.startswith("--name=")]
     assert [name for names in asked for name in names.split(",")] == [slurm_name(job_id) for job_id in ids]
     assert len(commands) == 3
-    since = next(option.removeprefix("--starttime=") for option in commands[0] if option.startswith("--starttime="))
-    assert 1 < (datetime.now(UTC) - datetime.fromisoformat(since).replace(tzinfo=UTC)).total_seconds() / 86400 < 3
-    assert slurm.sacct([]) == []
+    assert slurm.sacct([], datetime.now(UTC)) == []
+
+
+@pytest.mark.parametrize(("days", "since"), [(0, 2), (10.5, 12), (-0.5, 2), (400, 402), (-40, 92)])
+def test_sacct_counts_from_the_clusters_present_and_far_back_where_the_clock_was_set_back(
+    days: float, since: int
+) -> None:
+    made = new_id()
+    (argv,) = slurm.sacct([made], made_at(made) + timedelta(days=days))
+    assert f"--starttime=now-{since}days" in argv
 
 
 # --- sbatch ---------------------------------------------------------------------------------------------------------

@@ -41,7 +41,7 @@ def queue(site: SlurmSite) -> dict[str, Observation]:
 
 
 def accounts(site: SlurmSite, *job_ids: str) -> dict[str, Observation]:
-    (argv,) = slurm.sacct(job_ids)
+    (argv,) = slurm.sacct(job_ids, datetime.now(UTC))
     told = slurm.read_accounting(ask(site, argv), datetime.now(UTC))
     assert told is not None
     return {seen.slurm_job_id: seen for seen in told}

@@ -44,7 +44,7 @@ def test_no_answer_is_no_usage() -> None:
 
 def test_nobody_else_is_asked_about() -> None:
     job_id = new_id()
-    command = slurm_usage.sacct_usage([job_id])
+    command = slurm_usage.sacct_usage([job_id], datetime.now(UTC))
     assert f"--name=gw-{job_id}" in command
     assert "--noconvert" in command
     assert slurm_usage.sbatch_test(job_id)[-1] == "--test-only"
