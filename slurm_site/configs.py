@@ -54,6 +54,7 @@ def slurm_conf(options: SiteOptions, ports: Ports) -> str:
             *_behaviour(options),
             *_accounting(options, ports),
             *_nodes(ports),
+            *_partitions(options),
             "",
         ]
     )
@@ -79,11 +80,18 @@ def _behaviour(options: SiteOptions) -> list[str]:
         "InactiveLimit=0",
         "MessageTimeout=10",
         "JobRequeue=1",
-        "PreemptType=preempt/none",
+        *_preemption(options),
         "PropagateResourceLimits=NONE",
         "ReturnToService=2",
         "DefMemPerCPU=100",
     ]
+
+
+def _preemption(options: SiteOptions) -> list[str]:
+    """Each partition may have a mode of its own; GANG, which wakes what was suspended, is for all or none."""
+    if not options.preemption:
+        return ["PreemptType=preempt/none"]
+    return ["PreemptType=preempt/partition_prio", "PreemptMode=SUSPEND,GANG", "SchedulerTimeSlice=5"]
 
 
 def _accounting(options: SiteOptions, ports: Ports) -> list[str]:
@@ -98,16 +106,27 @@ def _accounting(options: SiteOptions, ports: Ports) -> list[str]:
 
 
 def _nodes(ports: Ports) -> list[str]:
-    nodes = [
+    return [
         f"NodeName={node} NodeHostname=localhost NodeAddr=127.0.0.1 Port={ports.slurmd(node)} CPUs=8 RealMemory=4000"
         + (" Gres=gpu:2" if node == NODES[0] else "")
         for node in NODES
     ]
+
+
+def _partitions(options: SiteOptions) -> list[str]:
+    cancelled = " PreemptMode=CANCEL" if options.preemption else ""
+    usual = [
+        f"PartitionName=debug Nodes=ALL Default=YES MaxTime=60 DefaultTime=10 State=UP{cancelled}",
+        f"PartitionName=short Nodes=ALL MaxTime=2 DefaultTime=1 State=UP{cancelled}",
+        f"PartitionName=long Nodes=ALL MaxTime=INFINITE DefaultTime=60 State=UP{cancelled}",
+    ]
+    if not options.preemption:
+        return usual
     return [
-        *nodes,
-        "PartitionName=debug Nodes=ALL Default=YES MaxTime=60 DefaultTime=10 State=UP",
-        "PartitionName=short Nodes=ALL MaxTime=2 DefaultTime=1 State=UP",
-        "PartitionName=long Nodes=ALL MaxTime=INFINITE DefaultTime=60 State=UP",
+        *usual,
+        "PartitionName=requeue Nodes=ALL MaxTime=60 DefaultTime=10 State=UP PreemptMode=REQUEUE",
+        "PartitionName=suspend Nodes=ALL MaxTime=60 DefaultTime=10 State=UP PreemptMode=SUSPEND",
+        "PartitionName=urgent Nodes=ALL MaxTime=60 DefaultTime=10 State=UP PriorityTier=10 PreemptMode=OFF",
     ]
 
 

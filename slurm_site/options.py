@@ -39,6 +39,9 @@ class SiteOptions:
     enforce_part_limits: bool = True
     """True: sbatch refuses a job beyond its partition's limits at once. False, Slurm's default: it is accepted and
     stays PENDING (PartitionTimeLimit) for ever."""
+    preemption: bool = False
+    """True: a job in the partition `urgent` takes nodes from running jobs. Those of `requeue` are to go back to the
+    queue, those of `suspend` sleep meanwhile, all others are cancelled."""
 
 
 def cache_folder() -> Path:

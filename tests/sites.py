@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import time
+from dataclasses import asdict, replace
 
 from slurm_site import SiteOptions
 
@@ -20,6 +21,14 @@ KINDS: dict[str, SiteOptions] = {
     "german": SiteOptions(locale="de_DE.UTF-8"),
 }
 SUITE = ["tests/e2e/test_day.py"]
+WORDS = ["tests/faults/test_slurm.py", "tests/faults/test_preemption.py"]
+"""What happens to jobs in Slurm's words: run too, in its long form, where Slurm is of another version."""
+
+
+def of_kind(kind: SiteOptions, wish: SiteOptions) -> SiteOptions:
+    """A site of a kind, with whatever a test wishes that is not as usual."""
+    wishes, usual = asdict(wish), asdict(SiteOptions())
+    return replace(kind, **{name: value for name, value in wishes.items() if value != usual[name]})
 
 
 def main() -> int:
@@ -28,7 +37,8 @@ def main() -> int:
     worst = 0
     for kind in parser.parse_args().kinds:
         began = time.monotonic()
-        command = [sys.executable, "-m", "pytest", "-q", "--no-header", "--timeout=300", f"--site={kind}", *SUITE]
+        suite = SUITE if KINDS[kind].debian == SiteOptions().debian else [*SUITE, *WORDS, "--long"]
+        command = [sys.executable, "-m", "pytest", "-q", "--no-header", "--timeout=300", f"--site={kind}", *suite]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         worst = max(worst, done.returncode)
         summary = done.stdout.rstrip().rpartition("\n")[2]

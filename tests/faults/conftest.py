@@ -9,6 +9,7 @@ from slurm_site import SiteOptions, SlurmSite
 from tests.client import Client
 from tests.faults.bench import MortalGateway
 from tests.faults.nursery import Nursery
+from tests.sites import KINDS, of_kind
 
 
 @pytest.fixture(scope="session")
@@ -19,9 +20,9 @@ def nursery() -> Iterator[Nursery]:
 
 @pytest.fixture(scope="module")
 def frail(request: pytest.FixtureRequest) -> Iterator[SlurmSite]:
-    """A site of this file's own. Mend what you break."""
-    options = getattr(request.module, "SITE", SiteOptions())
-    with SlurmSite(options) as booted:
+    """A site of this file's own, of the kind that `--site` says. Mend what you break."""
+    wish = getattr(request.module, "SITE", SiteOptions())
+    with SlurmSite(of_kind(KINDS[request.config.getoption("--site")], wish)) as booted:
         yield booted
 
 

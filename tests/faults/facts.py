@@ -1,5 +1,6 @@
-"""What is so on the site, for tests of single faults."""
+"""What is so on the site, and what an administrator does there, for tests of single faults."""
 
+import shlex
 import time
 from collections.abc import Callable
 from typing import Any
@@ -9,6 +10,9 @@ from tests.client import Client
 from tests.faults.verdicts import accounts
 
 CANARY = "echo run >> canary; "
+UNTIL_TOLD = "until [ -e told ]; do sleep 0.1; done; sleep 2"
+"""Ends well, a while after `tell`. Where a command is over in the moment in which it is woken, Apptainer (1.4) finds
+nobody to pass the signal to, and ends with 146: 128 and SIGCONT."""
 
 
 def until(true: Callable[[], object], what: str, seconds: float = 30) -> None:
@@ -35,11 +39,30 @@ def ran_once(site: SlurmSite, job: Any) -> None:
     assert runs(site, job) == 1
 
 
+def tell(site: SlurmSite, job: Any) -> None:
+    """Let a job go that runs `UNTIL_TOLD`."""
+    site.run(["touch", f"{job['folder']}/work/told"])
+
+
 def started(client: Client, command: str, **more: object) -> Any:
     """A job that runs."""
     job = client.create_job(CANARY + command, **more)
     client.launch(job["id"])
     return client.wait(job["id"], lambda one: one["state"] == "RUNNING", 60)
+
+
+def control(site: SlurmSite, words: str) -> None:
+    """A command of an administrator's."""
+    site.run(["scontrol", *shlex.split(words)])
+
+
+def start_again(site: SlurmSite, job: Any) -> None:
+    """Start a requeued job before its two minutes are over.
+
+    Not in the second in which its first run was ended: slurmd takes the new credential for the revoked one then, and
+    the job fails ("Job 6 already killed, do not launch batch job", 24.11).
+    """
+    control(site, f"update JobId={job['slurmJobId']} StartTime=now+2")
 
 
 def controller_has_mail(site: SlurmSite) -> bool:

@@ -1,6 +1,5 @@
 """Slurm itself fails, or an administrator does what administrators do: the gateway says what Slurm says."""
 
-import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +9,19 @@ import pytest
 from slurm_site import SlurmSite
 from tests.client import Client
 from tests.faults.bench import MortalGateway
-from tests.faults.facts import CANARY, controller_has_mail, ran_once, runs, slurm_jobs, started, until
+from tests.faults.facts import (
+    CANARY,
+    UNTIL_TOLD,
+    control,
+    controller_has_mail,
+    ran_once,
+    runs,
+    slurm_jobs,
+    start_again,
+    started,
+    tell,
+    until,
+)
 from tests.faults.nursery import Nursery
 
 WRAPPER = """#!/bin/sh
@@ -57,10 +68,6 @@ def lying(site: SlurmSite, mode: str) -> Iterator[Callable[[], int]]:
         yield lambda: (folder / "asked").read_text().count(mode)
     finally:
         (folder / "mode").write_text("pass")
-
-
-def control(site: SlurmSite, words: str) -> None:
-    site.run(["scontrol", *shlex.split(words)])
 
 
 @pytest.mark.parametrize(
@@ -131,7 +138,7 @@ def test_held_released_suspended_resumed(ada: Client, frail: SlurmSite) -> None:
     for node in ("c1", "c2", "c3", "c4"):
         control(frail, f"update NodeName={node} State=DRAIN Reason=test")
     try:
-        job = ada.create_job(CANARY + "sleep 2")
+        job = ada.create_job(CANARY + UNTIL_TOLD)
         slurm = ada.launch(job["id"])["slurmJobId"]
         control(frail, f"hold {slurm}")
         until(lambda: "Held" in (ada.job(job["id"])["reason"] or ""), "it says that it is held")
@@ -145,6 +152,8 @@ def test_held_released_suspended_resumed(ada: Client, frail: SlurmSite) -> None:
     control(frail, f"suspend {slurm}")
     ada.wait(job["id"], lambda one: one["state"] == "SUSPENDED")
     control(frail, f"resume {slurm}")
+    ada.wait(job["id"], lambda one: one["state"] == "RUNNING")
+    tell(frail, job)
     ended = ada.wait_final(job["id"], 60)
     states = [event["state"] for event in ada.job(job["id"], "events { nodes { state } }")["events"]["nodes"]]
     assert states == ["CREATED", "LAUNCHING", "QUEUED", "RUNNING", "SUSPENDED", "RUNNING", "COMPLETED"]
@@ -154,10 +163,11 @@ def test_held_released_suspended_resumed(ada: Client, frail: SlurmSite) -> None:
 @pytest.mark.long
 def test_requeued_by_an_administrator_it_runs_again_under_its_own_number(ada: Client, frail: SlurmSite) -> None:
     job = started(ada, "[ $(wc -l <canary) = 2 ] || sleep 60")
+    until(lambda: runs(frail, job) == 1, "the container is up")
     control(frail, f"update JobId={job['slurmJobId']} Requeue=1")
     control(frail, f"requeue {job['slurmJobId']}")
     ada.wait(job["id"], lambda one: one["state"] == "QUEUED")
-    control(frail, f"update JobId={job['slurmJobId']} StartTime=now")
+    start_again(frail, job)
     ended = ada.wait_final(job["id"], 60)
     assert (ended["state"], ended["slurmJobId"]) == ("COMPLETED", job["slurmJobId"])
     assert slurm_jobs(frail, job) == [job["slurmJobId"]]
@@ -172,7 +182,8 @@ def test_cancelled_in_the_queue_by_an_administrator(ada: Client, frail: SlurmSit
     frail.run(["scancel", slurm])
     ended = ada.wait_final(job["id"])
     assert (ended["state"], ended["exitCode"]) == ("CANCELLED", None)
-    assert "administrator" in ended["reason"]
+    # Accounting of 22.05 hears of it a fifth of a second later than squeue shows it: it may not know yet by whom.
+    assert ("on the cluster" if frail.options.debian == "bookworm" else "by an administrator") in ended["reason"]
     ada.cancel(blocking["id"])
 
 
@@ -186,7 +197,7 @@ def test_a_node_that_goes_down(ada: Client, frail: SlurmSite) -> None:
     finally:
         frail.run(["scontrol", "update", f"NodeName={node}", "State=RESUME"], check=False)
     frail.wait_ready()
-    assert slurm_jobs(frail, job) == [job["slurmJobId"]]
+    until(lambda: slurm_jobs(frail, job) == [job["slurmJobId"]], "one Slurm job")
 
 
 @pytest.mark.long

@@ -37,5 +37,16 @@ def test_options_reach_the_daemons() -> None:
     assert "EnforcePartLimits=NO\n" in slurm_conf(options, PORTS)
 
 
+def test_only_where_it_is_wished_is_a_job_preempted() -> None:
+    usual, preempting = slurm_conf(SiteOptions(), PORTS), slurm_conf(SiteOptions(preemption=True), PORTS)
+    assert "PreemptType=preempt/none\n" in usual
+    assert "PriorityTier" not in usual
+    assert "PreemptType=preempt/partition_prio\n" in preempting
+    modes = [
+        line.rpartition("PreemptMode=")[2] for line in preempting.splitlines() if line.startswith("PartitionName=")
+    ]
+    assert modes == ["CANCEL", "CANCEL", "CANCEL", "REQUEUE", "SUSPEND", "OFF"]
+
+
 def test_each_release_has_a_root_filesystem_of_its_own() -> None:
     assert len({recipe.name(release) for release in RELEASES}) == len(RELEASES)
