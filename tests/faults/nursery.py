@@ -11,6 +11,7 @@ import select
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
@@ -44,11 +45,14 @@ class Fork:
 
 
 class Nursery:
-    """The process that forks, for as long as this one lives."""
+    """The process that forks, for as long as this one lives; with `environment` beside its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
         command = [sys.executable, "-m", "tests.faults.nursery"]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen(
+            command, stdin=pipe, stdout=pipe, text=True, env={**os.environ, **(environment or {})}
+        )
 
     def __enter__(self) -> Self:
         return self

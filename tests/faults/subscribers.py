@@ -3,13 +3,14 @@
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
 
 import httpx
 import websockets
 
 from demo.gateway import GatewayProcess
+from tests.faults.verdicts import stored
 
 QUERY = "subscription($after: String) { jobStateChanged(after: $after) { cursor state previousState job { id } } }"
 LOST = (OSError, EOFError, httpx.HTTPError, websockets.WebSocketException, TimeoutError)
@@ -72,6 +73,14 @@ async def by_stream(gateway: GatewayProcess, token: str, after: str | None) -> A
                 return
 
 
+Log = list[tuple[str, str, str]]
+"""Cursor, job's id and state of each event."""
+
+
+def log_of(store: str) -> Log:
+    return [(str(event.id), f"job_{event.job_id}", event.state.value) for event in stored(store)[1]]
+
+
 class Subscriber:
     """One that goes on behind the last event it has, after each cut."""
 
@@ -80,6 +89,10 @@ class Subscriber:
         self._chance = random.Random(seed)
         self.events: list[dict] = []
         self.connections = 0
+
+    @property
+    def told(self) -> Log:
+        return [(one["cursor"], one["job"]["id"], one["state"]) for one in self.events]
 
     async def listen(self) -> None:
         while True:
@@ -98,3 +111,18 @@ class Subscriber:
                 most -= 1
                 if not most:
                     return
+
+
+@asynccontextmanager
+async def listening(watchers: Sequence[Subscriber], store: str) -> AsyncIterator[None]:
+    """Let them listen, and at the end until they have had as many events as the log has."""
+    tasks = [asyncio.create_task(watcher.listen()) for watcher in watchers]
+    try:
+        yield
+        everything = len(log_of(store))
+        async with asyncio.timeout(60):
+            while any(len(watcher.events) < everything for watcher in watchers):
+                await asyncio.sleep(0.05)
+    finally:
+        for task in tasks:
+            task.cancel()

@@ -12,9 +12,9 @@ from tests.client import Client
 from tests.faults.bench import MortalGateway
 from tests.faults.child import NEVER
 from tests.faults.facts import until
-from tests.faults.subscribers import Refusal, Subscriber, by_socket, by_stream
+from tests.faults.subscribers import Refusal, Subscriber, by_socket, by_stream, listening, log_of
 from tests.faults.users import Caller
-from tests.faults.verdicts import stored, unsettled
+from tests.faults.verdicts import unsettled
 
 JOBS = 16
 
@@ -24,22 +24,16 @@ async def test_each_event_once_and_in_order_through_cuts_of_the_connection_and_o
 ) -> None:
     token = str(ada.token)
     watchers = [Subscriber(mortal, token, subscribe, seed) for seed, subscribe in enumerate([by_socket, by_stream] * 2)]
-    listening = [asyncio.create_task(watcher.listen()) for watcher in watchers]
-    async with Caller(mortal.url, token) as caller:
+    async with Caller(mortal.url, token) as caller, listening(watchers, mortal.store):
         days = asyncio.gather(*(_day(caller, number) for number in range(JOBS)))
         await asyncio.sleep(1)
         mortal.kill()
         await asyncio.to_thread(mortal.start_at, NEVER, 1)
         await days
         await asyncio.to_thread(until, lambda: not unsettled(mortal.store), "every job has ended", 60)
-    log = [(str(event.id), f"job_{event.job_id}", event.state.value) for event in stored(mortal.store)[1]]
-    async with asyncio.timeout(60):
-        while any(len(watcher.events) < len(log) for watcher in watchers):
-            await asyncio.sleep(0.05)
-    for task in listening:
-        task.cancel()
+    log = log_of(mortal.store)
     for watcher in watchers:
-        assert [(one["cursor"], one["job"]["id"], one["state"]) for one in watcher.events] == log
+        assert watcher.told == log
         assert watcher.connections >= len(log) / 6
     assert len(log) >= 4 * JOBS
 

@@ -5,7 +5,7 @@ Written without a line of the gateway's own reading of Slurm, so that the two ca
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -104,10 +104,12 @@ def folders(site: SlurmSite) -> dict[str, dict[str, str]]:
     return found
 
 
-def reckon(site: SlurmSite, store: str, plans: Sequence[Plan]) -> Reckoning:
-    """Compare everything with everything."""
+def reckon(site: SlurmSite, store: str, plans: Sequence[Plan], strangers: Collection[str] = ()) -> Reckoning:
+    """Compare everything with everything, but for folders and Slurm jobs of other stores on the same site."""
     jobs, events = stored(store)
-    known, slurm, disk = {job.id: job for job in jobs}, accounts(site), folders(site)
+    known = {job.id: job for job in jobs}
+    slurm = {name: ran for name, ran in accounts(site).items() if name not in strangers}
+    disk = {name: held for name, held in folders(site).items() if name not in strangers}
     result = Reckoning(jobs=len(plans))
     for plan in plans:
         job = known.get(plan.job_id)

@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,8 +55,8 @@ class Server:
 
 
 @contextmanager
-def running() -> Iterator[Server]:
-    """A server for the time of a `with`."""
+def running(environment: Mapping[str, str] | None = None) -> Iterator[Server]:
+    """A server for the time of a `with`, with `environment` beside this process's own."""
     programs = _programs()
     folder = Path(tempfile.mkdtemp(prefix="gql-gateway-pg-"))
     if os.geteuid() == 0:
@@ -77,7 +77,9 @@ def running() -> Iterator[Server]:
     subprocess.run(_unprivileged(programs / "initdb", *arguments), check=True, stdout=subprocess.DEVNULL, cwd="/")
     settings = [f"--{setting}" for setting in (*_FAST, "listen_addresses=", f"unix_socket_directories={folder}")]
     with (folder / "log").open("wb") as log:
-        server = subprocess.Popen(_unprivileged(programs / "postgres", "-D", data, *settings), stderr=log, cwd="/")
+        variables = [f"{name}={value}" for name, value in (environment or {}).items()]
+        command = _unprivileged("env", *variables, programs / "postgres", "-D", data, *settings)
+        server = subprocess.Popen(command, stderr=log, cwd="/")
     try:
         if not asyncio.run(_answers(Server(folder), server)):
             raise RuntimeError(f"PostgreSQL ended: {(folder / 'log').read_text()}")
