@@ -15,7 +15,7 @@ from gql_gateway.cluster.cluster import Cluster
 from gql_gateway.core.audit import AuditAction
 from gql_gateway.core.errors import ErrorCode, SubmitRefused, job_not_found, refuse
 from gql_gateway.core.identity import Identity
-from gql_gateway.core.states import ACTIVE, FINAL, JobState
+from gql_gateway.core.states import FINAL, JobState
 from gql_gateway.core.usage import Forecast
 from gql_gateway.services.audit import note
 from gql_gateway.services.jobs import JOB_ID, Jobs
@@ -85,7 +85,7 @@ class Runs:
     async def _record_launch(self, job: Job, identity: Identity) -> None:
         async with self._database.transaction() as session:
             await users.lock(session, job.owner_id)  # two launches at once would both pass the count
-            if await jobs.count(session, owner_id=job.owner_id, states=list(ACTIVE)) >= self._limits.active_jobs:
+            if await jobs.count_active(session, job.owner_id) >= self._limits.active_jobs:
                 raise refuse(
                     ErrorCode.LIMIT_EXCEEDED,
                     f"You have {self._limits.active_jobs} launched jobs that have not ended, which is the limit.",

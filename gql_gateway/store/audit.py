@@ -2,17 +2,19 @@
 
 from datetime import datetime
 
-from sqlalchemy import delete
+from sqlalchemy import delete, insert
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from gql_gateway.store.tables import GatewayAuditEntry
+from gql_gateway.store.tables import GatewayAuditEntry, table_of
+
+_ADD = insert(table_of(GatewayAuditEntry))
 
 
 async def add(session: AsyncSession, entry: GatewayAuditEntry) -> None:
     """Add an entry, in the transaction of the act that it tells of."""
-    session.add(entry)
-    await session.flush()
+    written = await session.exec(_ADD, params=entry.model_dump(exclude={"id"}))
+    (entry.id,) = written.inserted_primary_key or (None,)
 
 
 async def page(

@@ -9,17 +9,19 @@ a row of another that waits for this lock.
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, delete, exists, func, text
+from sqlalchemy import ColumnElement, delete, exists, func, insert, text
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from gql_gateway.core.states import FINAL, JobState, Source
 from gql_gateway.store import dialect
 from gql_gateway.store.signals import CHANNEL, payload
-from gql_gateway.store.tables import Job, JobEvent, Mark
+from gql_gateway.store.tables import Job, JobEvent, Mark, table_of
 
 _PENDING = "events"
 _HORIZON = "events.horizon"
+
+_APPEND = insert(table_of(JobEvent))
 
 LOCK = 0x6771_6C67
 """PostgreSQL's advisory lock of the log: any number that nothing else in the database uses."""
@@ -55,7 +57,7 @@ async def write(session: AsyncSession) -> frozenset[str]:
     pending: list[JobEvent] = session.info.pop(_PENDING, [])
     if not pending:
         return frozenset()
-    await session.flush()
+    await session.flush()  # what the events refer to
     topics = frozenset(topic for event in pending for topic in (event.job_id, event.owner_id, event.state.value))
     if dialect.is_postgresql(session):
         connection = await session.connection()
@@ -63,8 +65,9 @@ async def write(session: AsyncSession) -> frozenset[str]:
             text("SELECT pg_advisory_xact_lock(:lock), pg_notify(:channel, :payload)"),
             {"lock": LOCK, "channel": CHANNEL, "payload": payload(topics)},
         )
-    session.add_all(pending)
-    await session.flush()
+    for event in pending:
+        written = await session.exec(_APPEND, params=event.model_dump(exclude={"id"}))
+        (event.id,) = written.inserted_primary_key or (None,)
     return topics
 
 

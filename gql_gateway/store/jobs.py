@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypedDict, Unpack
 
-from sqlalchemy import ColumnElement, and_, delete, func, insert, literal, or_
+from sqlalchemy import ColumnElement, and_, bindparam, delete, func, insert, literal, or_
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -29,7 +29,7 @@ __all__ = [
     "advance",
     "by_key",
     "confirm",
-    "count",
+    "count_active",
     "count_by_state",
     "get",
     "get_many",
@@ -46,6 +46,18 @@ class Page:
     rows: list[Job]
     has_next: bool
     has_previous: bool
+
+
+_ACTIVE_OF = (
+    select(func.count())
+    .select_from(Job)
+    .where(
+        Job.owner_id == bindparam("owner"),
+        col(Job.state).in_(ACTIVE),
+        col(Job.prepared).is_(True),
+        col(Job.deleted_at).is_(None),
+    )
+)
 
 
 class Filters(TypedDict, total=False):
@@ -132,9 +144,9 @@ async def page(
     raise ValueError("A page needs `first` or `last`.")
 
 
-async def count(session: AsyncSession, *, owner_id: str | None, **filters: Unpack[Filters]) -> int:
-    """How many jobs there are over all pages."""
-    return (await session.exec(select(func.count()).select_from(Job).where(*_matching(owner_id, filters)))).one()
+async def count_active(session: AsyncSession, owner_id: str) -> int:
+    """How many jobs of a user were launched and have not ended."""
+    return (await session.exec(_ACTIVE_OF, params={"owner": owner_id})).one()
 
 
 async def count_by_state(

@@ -1,11 +1,17 @@
 """Leases: of many processes one may, for a time, by the database's clock."""
 
-from sqlalchemy import delete, update
+from datetime import UTC, datetime
+
+from sqlalchemy import bindparam, delete, func, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from gql_gateway.store import dialect
 from gql_gateway.store.tables import Lease
+
+_MINE = select(Lease.name).where(Lease.name == bindparam("known_name"), Lease.holder == bindparam("known_holder"))
+_HELD_BY_ITS_CLOCK = _MINE.where(col(Lease.expires_at) > func.clock_timestamp())
+_HELD = _MINE.where(col(Lease.expires_at) > bindparam("now"))
 
 
 async def acquire(session: AsyncSession, name: str, holder: str, ttl: float) -> bool:
@@ -40,9 +46,6 @@ async def release(session: AsyncSession, name: str, holder: str) -> None:
 
 async def holds(session: AsyncSession, name: str, holder: str) -> bool:
     """Whether this holder has the lease, at the time of this transaction."""
-    held = (
-        col(Lease.name) == name,
-        col(Lease.holder) == holder,
-        col(Lease.expires_at) > dialect.in_seconds(session, 0),
-    )
-    return (await session.exec(select(Lease.name).where(*held))).first() is not None
+    params = {"known_name": name, "known_holder": holder, "now": datetime.now(UTC)}
+    held = _HELD_BY_ITS_CLOCK if dialect.is_postgresql(session) else _HELD
+    return (await session.exec(held, params=params)).first() is not None

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any, ClassVar
 
+import sqlalchemy
 from sqlalchemy import JSON, BigInteger, Enum, ForeignKey, Index, Integer, MetaData, Text, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
@@ -33,6 +34,11 @@ class Table(SQLModel):
     """What the tables have in common."""
 
     metadata: ClassVar[MetaData] = METADATA
+
+
+def table_of(kind: type[Table]) -> sqlalchemy.Table:
+    """The table of a kind of row, for statements that need none of the mapper's help."""
+    return METADATA.tables[str(kind.__tablename__)]
 
 
 class User(Table, table=True):

@@ -40,4 +40,5 @@ async def create(session: AsyncSession, email: str, name: str) -> User:
 
 async def lock(session: AsyncSession, user_id: str) -> None:
     """Let one transaction at a time decide about a user's limits; on SQLite every writer is alone anyway."""
-    await session.exec(select(User.id).where(User.id == user_id).with_for_update())
+    if dialect.is_postgresql(session):
+        await session.exec(select(User.id).where(User.id == user_id).with_for_update())

@@ -7,16 +7,42 @@ about to change. Nothing here changes a state: that is `jobs.advance`.
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, CursorResult, Update, and_, or_, update
+from sqlalchemy import CursorResult, Update, and_, bindparam, or_, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from gql_gateway.core.states import ACTIVE, IN_SLURM, JobState
-from gql_gateway.store.tables import Job
+from gql_gateway.store.tables import Job, table_of
+
+_JOBS = table_of(Job)
+_BEGIN_SUBMIT = (
+    update(_JOBS)
+    .where(
+        _JOBS.c.id == bindparam("known_id"),
+        _JOBS.c.state == JobState.LAUNCHING,
+        _JOBS.c.cancel_requested_at.is_(None),
+        _JOBS.c.submit_unknown_since.is_(None),
+    )
+    .values(
+        submit_unknown_since=bindparam("at"),
+        submit_attempts=_JOBS.c.submit_attempts + 1,
+        reason=bindparam("why"),
+    )
+)
+_TO_SUBMIT = (
+    select(Job)
+    .where(
+        col(Job.cluster) == bindparam("known_cluster"),
+        col(Job.state) == JobState.LAUNCHING,
+        col(Job.deleted_at).is_(None),
+        or_(col(Job.cancel_requested_at).is_(None), col(Job.submit_unknown_since).is_not(None)),
+    )
+    .order_by(col(Job.launched_at), col(Job.id))
+)
 
 
-async def _changed(session: AsyncSession, statement: Update) -> bool:
-    result: CursorResult[Any] = await session.exec(statement)
+async def _changed(session: AsyncSession, statement: Update, **params: object) -> bool:
+    result: CursorResult[Any] = await session.exec(statement, params=params)
     return result.rowcount == 1
 
 
@@ -35,17 +61,7 @@ async def begin_submit(session: AsyncSession, job_id: str, *, at: datetime, reas
 
     False where the job is no longer to be launched: cancelled meanwhile, or begun by another.
     """
-    return await _changed(
-        session,
-        update(Job)
-        .where(
-            col(Job.id) == job_id,
-            col(Job.state) == JobState.LAUNCHING,
-            col(Job.cancel_requested_at).is_(None),
-            col(Job.submit_unknown_since).is_(None),
-        )
-        .values(submit_unknown_since=at, submit_attempts=Job.submit_attempts + 1, reason=reason),
-    )
+    return await _changed(session, _BEGIN_SUBMIT, known_id=job_id, at=at, why=reason)
 
 
 async def take_back(session: AsyncSession, job_id: str, *, reason: str) -> bool:
@@ -60,9 +76,7 @@ async def take_back(session: AsyncSession, job_id: str, *, reason: str) -> bool:
 
 async def to_submit(session: AsyncSession, cluster: str) -> list[Job]:
     """The launched jobs that are to be submitted, or were with unknown outcome, oldest launch first."""
-    wanted = or_(col(Job.cancel_requested_at).is_(None), col(Job.submit_unknown_since).is_not(None))
-    statement = select(Job).where(*_launching(cluster), wanted)
-    return list(await session.exec(statement.order_by(col(Job.launched_at), col(Job.id))))
+    return list(await session.exec(_TO_SUBMIT, params={"known_cluster": cluster}))
 
 
 async def to_cancel(session: AsyncSession, cluster: str) -> list[Job]:
@@ -79,12 +93,13 @@ async def to_cancel(session: AsyncSession, cluster: str) -> list[Job]:
 
 async def explain_waiting(session: AsyncSession, cluster: str, reason: str) -> None:
     """Say of all jobs of a cluster that wait to be submitted why they do."""
-    unannounced = col(Job.submit_unknown_since).is_(None)
-    await session.exec(update(Job).where(*_launching(cluster), unannounced).values(reason=reason))
-
-
-def _launching(cluster: str) -> tuple[ColumnElement[bool], ...]:
-    return col(Job.cluster) == cluster, col(Job.state) == JobState.LAUNCHING, col(Job.deleted_at).is_(None)
+    waiting = (
+        col(Job.cluster) == cluster,
+        col(Job.state) == JobState.LAUNCHING,
+        col(Job.deleted_at).is_(None),
+        col(Job.submit_unknown_since).is_(None),
+    )
+    await session.exec(update(Job).where(*waiting).values(reason=reason))
 
 
 async def explain(session: AsyncSession, job_id: str, state: JobState, reason: str) -> bool:

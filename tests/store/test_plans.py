@@ -9,7 +9,7 @@ from sqlmodel import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from gql_gateway.core.order import Place
-from gql_gateway.core.states import ACTIVE, JobState
+from gql_gateway.core.states import JobState
 from gql_gateway.store import events, jobs, tokens, users
 from gql_gateway.store.database import Database
 from tests.store.rows import a_user, unsaved_job
@@ -22,7 +22,7 @@ QUERIES: dict[str, Callable[[AsyncSession], Awaitable[object]]] = {
     "a page of a state": lambda session: jobs.page(session, owner_id=OWNER, first=50, states=[JobState.FAILED]),
     "everybody's page": lambda session: jobs.page(session, owner_id=None, first=50, after=Place("x")),
     "counts": lambda session: jobs.count_by_state(session, owner_id=OWNER),
-    "active jobs": lambda session: jobs.count(session, owner_id=OWNER, states=ACTIVE),
+    "active jobs": lambda session: jobs.count_active(session, OWNER),
     "a key": lambda session: jobs.by_key(session, OWNER, "key"),
     "everybody's events": lambda session: events.after(session, 50, owner_id=None),
     "a user's events": lambda session: events.after(session, 50, owner_id=OWNER),

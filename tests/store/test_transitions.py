@@ -195,4 +195,4 @@ async def test_writers_of_several_jobs_do_not_lock_each_other_out(database: Data
             group.create_task(launch(database, first, other))
             group.create_task(launch(second, other, other))
     async with database.reading() as session:
-        assert await jobs.count(session, owner_id=owner.id, states=[JobState.LAUNCHING]) == 20
+        assert await jobs.count_active(session, owner.id) == 20
