@@ -5,11 +5,12 @@ its result, so that most callers need not ask again.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import structlog
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from gql_gateway.cluster.cluster import Cluster
 from gql_gateway.core.audit import AuditAction
@@ -26,6 +27,10 @@ from gql_gateway.store.tables import Job
 log = structlog.get_logger()
 
 
+Announce = Callable[[AsyncSession, Job], Awaitable[None]]
+"""The watcher's word, in the transaction that records a launch, that it submits the job next, where it can."""
+
+
 @dataclass(frozen=True, slots=True)
 class RunLimits:
     """Per user: launched jobs that have not ended. In seconds: how long `launch` and `cancel` wait for their result."""
@@ -38,11 +43,17 @@ class Runs:
     """Runs of jobs. Every method takes the caller and finds the job by the caller's rights first."""
 
     def __init__(
-        self, database: Database, clusters: Mapping[str, Cluster], jobs: Jobs, limits: RunLimits | None = None
+        self,
+        database: Database,
+        clusters: Mapping[str, Cluster],
+        jobs: Jobs,
+        announce: Announce,
+        limits: RunLimits | None = None,
     ) -> None:
         self._database = database
         self._clusters = clusters
         self._jobs = jobs
+        self._announce = announce
         self._limits = limits or RunLimits()
 
     async def launch(self, identity: Identity, job_id: str | None) -> Job:
@@ -94,6 +105,7 @@ class Runs:
             at = datetime.now(UTC)
             if await jobs.advance(session, job, JobState.LAUNCHING, at=at, actor=identity.email, launched_at=at):
                 await note(session, identity, AuditAction.LAUNCH, job)
+                await self._announce(session, job)
 
     async def cancel(self, identity: Identity, job_id: str | None) -> Job:
         """Ask for a job to be cancelled, and wait a bounded time until it ended. Again, or after its end: no change.
@@ -118,6 +130,7 @@ class Runs:
         """The job once `done` says so, or as it is after the bounded time."""
         deadline = asyncio.get_running_loop().time() + self._limits.answer_seconds
         async with self._database.signal.listen(job_id) as bell:
+            await asyncio.sleep(0)  # whoever was woken to do it goes first
             while True:
                 async with self._database.glance() as session:
                     job = await jobs.get(session, job_id, owner_id=None)

@@ -106,6 +106,10 @@ class Rounds:
             for step in steps:
                 group.create_task(for_ever(step, cluster=self._cluster.name))
 
+    async def announce(self, session: AsyncSession, job_id: str) -> None:
+        """Announce a launch in the transaction that records it, where it can be submitted at once."""
+        await self._submitter.announce(session, job_id)
+
     def resume(self) -> None:
         """The cluster is back: nothing needs to wait any longer before trying again."""
         self._submitter.resume()

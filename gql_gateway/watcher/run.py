@@ -5,11 +5,13 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict
 
+from sqlmodel.ext.asyncio.session import AsyncSession
+
 from gql_gateway.cluster.cluster import Cluster, ClusterReport
 from gql_gateway.core.ids import new_id
 from gql_gateway.store import clusters as cluster_rows
 from gql_gateway.store.database import Database
-from gql_gateway.store.tables import ClusterStatus
+from gql_gateway.store.tables import ClusterStatus, Job
 from gql_gateway.watcher.lead import Leadership
 from gql_gateway.watcher.rounds import Rounds, for_ever
 from gql_gateway.watcher.rounds import WatcherOptions as WatcherOptions
@@ -35,6 +37,10 @@ class ClusterWatch:
     def reconciled(self) -> bool:
         """Whether this process has compared the store with Slurm since it started, or another one watches."""
         return self._rounds.compared or self._leadership.another_leads.is_set()
+
+    async def announce(self, session: AsyncSession, job_id: str) -> None:
+        """Announce a launch in the transaction that records it, where it can be submitted at once."""
+        await self._rounds.announce(session, job_id)
 
     async def run(self) -> None:
         """Watch for ever, whenever this process leads."""
@@ -105,6 +111,10 @@ class Watcher:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
+
+    async def announce(self, session: AsyncSession, job: Job) -> None:
+        """Announce a launch in the transaction that records it, where this process can submit it at once."""
+        await self._watches[job.cluster].announce(session, job.id)
 
     def reconciled(self, cluster: str) -> bool:
         """Whether the first comparison with Slurm since the start is done, here or by the process that leads."""

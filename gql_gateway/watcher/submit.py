@@ -1,7 +1,8 @@
 """Submit launched jobs, one after another. The only place that calls sbatch.
 
 An sbatch is announced in the store before it is sent. Whatever dies then, the announcement stays, and the next pass
-looks the token up in Slurm before it even thinks of a second try.
+looks the token up in Slurm before it even thinks of a second try. Where nothing stands in the way, the transaction
+that records a launch announces it at once; the pass that it wakes then sends what nobody has sent.
 
 What stands in the way of one job stands in the way of all behind it: a cluster that does not answer is asked once in
 growing waits, and not once for each job that waits.
@@ -33,6 +34,9 @@ log = structlog.get_logger()
 RETRY_FIRST_SECONDS = 1.0
 RETRY_MOST_SECONDS = 60.0
 LOOK_AGAIN_SECONDS = 1.0
+FRESH_SECONDS = 1.0
+"""So long an announcement that was not sent may still be: whoever took over would not send it before, but look."""
+
 ASKED = "Slurm was asked to take the job and has not answered yet."
 
 
@@ -59,6 +63,22 @@ class Submitter:
         self._failures = 0
         self._rest_until = 0.0
         self._submitted = False
+        self._at_work = True
+        self._announced: dict[str, tuple[datetime, float]] = {}
+
+    async def announce(self, session: AsyncSession, job_id: str) -> None:
+        """Announce a launch in the transaction that records it, if its sbatch would be the next one, and at once.
+
+        Else nothing is done, and the launch waits for its turn.
+        """
+        now = monotonic()
+        if self._at_work or now < max(self._next, self._rest_until) or not await self._leads(session):
+            return
+        at = datetime.now(UTC)
+        if await wishes.begin_submit(session, job_id, at=at, reason=ASKED):
+            self._next = now + self._gap
+            self._announced = {key: kept for key, kept in self._announced.items() if now < kept[1] + FRESH_SECONDS}
+            self._announced[job_id] = at, now
 
     async def carry_out(self) -> float | None:
         """One pass over every launched job, oldest launch first.
@@ -68,6 +88,13 @@ class Submitter:
         """
         if (rest := self._rest_until - monotonic()) > 0:
             return rest
+        self._at_work = True
+        try:
+            return await self._carry_out()
+        finally:
+            self._at_work = False
+
+    async def _carry_out(self) -> float | None:
         async with self._database.glance() as session:
             waiting = await wishes.to_submit(session, self._cluster.name)
         self._unknown.keep_only({job.id for job in waiting})
@@ -76,6 +103,8 @@ class Submitter:
             for job in waiting:
                 if not job.submit_unknown_since:
                     await self._begin(job)
+                elif self._is_unsent(job):
+                    await self._submit(job)
                 elif (wait := await self._look_up(job)) is not None:
                     waits.append(wait)
         except Refused as refused:
@@ -100,6 +129,11 @@ class Submitter:
         async with self._database.transaction() as session:
             await wishes.explain_waiting(session, self._cluster.name, f"{refused} Trying again.")
         return wait
+
+    def _is_unsent(self, job: Job) -> bool:
+        """Whether a job was announced just now by `announce`, and nothing was sent since; true once."""
+        at, since = self._announced.pop(job.id, (None, 0.0))
+        return at == job.submit_unknown_since and monotonic() < since + FRESH_SECONDS
 
     async def _begin(self, job: Job) -> None:
         await asyncio.sleep(self._next - monotonic())

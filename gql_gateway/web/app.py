@@ -130,9 +130,9 @@ def create_app(settings: Settings, signing: tuple[str, ...]) -> Application:
     metrics.subscriptions(lambda: door.allowance.open)
     limits = settings.limits
     room = Room(clusters, RoomLimits(limits.job_bytes, limits.user_bytes, limits.transfers))
-    services, signer = _services(settings, database, clusters, statuses, signing, tokens, door, room)
     options = _watcher_options(settings)
     watcher = Watcher(database, clusters, options)
+    services, signer = _services(settings, database, clusters, watcher, statuses, signing, tokens, door, room)
     stale = timedelta(seconds=_STALE_LOOKS * options.status_seconds)
     health = Health(database, statuses, watcher, metrics, stale)
     contents = Contents(database, clusters, services.jobs, room)
@@ -183,6 +183,7 @@ def _services(
     settings: Settings,
     database: Database,
     clusters: Mapping[str, Cluster],
+    watcher: Watcher,
     statuses: Statuses,
     signing: tuple[str, ...],
     tokens: ApiTokens,
@@ -198,7 +199,7 @@ def _services(
     services = Services(
         users=users,
         jobs=jobs,
-        runs=Runs(database, clusters, jobs, RunLimits(limits.active_jobs, limits.answer_seconds)),
+        runs=Runs(database, clusters, jobs, watcher.announce, RunLimits(limits.active_jobs, limits.answer_seconds)),
         files=Files(database, clusters, jobs, room, FileLimits(limits.upload_bytes)),
         uploads=Uploads(database, clusters, jobs, room, UploadLimits(limits.upload_bytes, lifetime)),
         changes=Changes(database, users, jobs),

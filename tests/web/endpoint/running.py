@@ -29,6 +29,7 @@ from gql_gateway.services.uploads import UploadLimits, Uploads
 from gql_gateway.services.users import Users
 from gql_gateway.store.database import Database
 from gql_gateway.store.tables import User
+from gql_gateway.watcher.run import Watcher
 from gql_gateway.web.auth import ApiTokens, TokenSource
 from gql_gateway.web.door import Door, DoorOptions
 from gql_gateway.web.endpoint import EndpointOptions, GraphQLEndpoint
@@ -120,7 +121,7 @@ async def running(
         services = Services(
             users=users,
             jobs=jobs,
-            runs=Runs(database, clusters, jobs),
+            runs=Runs(database, clusters, jobs, Watcher(database, clusters).announce),
             files=shelf,
             uploads=Uploads(database, clusters, jobs, room, UploadLimits(1024, timedelta(hours=1))),
             changes=Changes(database, users, jobs),

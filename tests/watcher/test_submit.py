@@ -1,0 +1,128 @@
+"""Launches that are announced in the transaction that records them."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from gql_gateway.cluster.cluster import Cluster
+from gql_gateway.core.spec import check_spec
+from gql_gateway.core.states import JobState
+from gql_gateway.store import jobs, wishes
+from gql_gateway.store.database import Database
+from gql_gateway.store.tables import Job
+from gql_gateway.watcher.submit import Submitter
+from gql_gateway.watcher.verdict import Patience
+from slurm_site import SlurmSite
+from tests.cluster.places import config_of
+from tests.store.rows import a_user, stored, unsaved_job
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+async def cluster(site: SlurmSite) -> AsyncIterator[Cluster]:
+    cluster = Cluster(config_of(site, name="local"))
+    yield cluster
+    await cluster.close()
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    database = Database(f"sqlite+aiosqlite:///{tmp_path}/gateway.db")
+    await database.migrate()
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def job(database: Database, cluster: Cluster) -> AsyncIterator[Job]:
+    """A job with its folder, whose Slurm job waits for ever."""
+    spec = check_spec({"name": "held", "image": "/opt/img/busybox.sif", "command": "true"})
+    new = unsaved_job(await a_user(database))
+    new.script = cluster.render_script(new.id, new.folder, spec).replace("\n", "\n#SBATCH --hold\n", 1)
+    await cluster.make_user_folder(new.folder.partition("/")[0])
+    await cluster.prepare_job(new.folder, new.script)
+    async with database.transaction() as session:
+        await jobs.add(session, new)
+    yield new
+    for found in await cluster.find(new.id):
+        await cluster.cancel(found.slurm_job_id)
+
+
+async def leads(_session: AsyncSession) -> bool:
+    return True
+
+
+@pytest.fixture
+async def submitter(database: Database, cluster: Cluster) -> Submitter:
+    submitter = Submitter(database, cluster, Patience(resubmit_after=timedelta(hours=1)), leads, rate=1000)
+    await submitter.carry_out()
+    return submitter
+
+
+async def launch(database: Database, job: Job, submitter: Submitter) -> None:
+    async with database.transaction() as session:
+        at = datetime.now(UTC)
+        assert await jobs.advance(session, job, JobState.LAUNCHING, at=at, launched_at=at)
+        await submitter.announce(session, job.id)
+
+
+async def test_it_is_sent_at_once_and_once(
+    database: Database, cluster: Cluster, job: Job, submitter: Submitter
+) -> None:
+    await launch(database, job, submitter)
+    assert (await stored(database, job)).submit_unknown_since is not None
+
+    await submitter.carry_out()
+    await submitter.carry_out()
+
+    queued = await stored(database, job)
+    assert (queued.state, queued.submit_attempts, queued.submit_unknown_since) == (JobState.QUEUED, 1, None)
+    assert [found.slurm_job_id for found in await cluster.find(job.id)] == [queued.slurm_job_id]
+
+
+async def test_one_that_was_rolled_back_is_as_if_it_had_not_been(
+    database: Database, cluster: Cluster, job: Job, submitter: Submitter
+) -> None:
+    async def undone() -> None:
+        async with database.transaction() as session:
+            await jobs.advance(session, await stored(database, job), JobState.LAUNCHING, at=datetime.now(UTC))
+            await submitter.announce(session, job.id)
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        await undone()
+    await submitter.carry_out()
+    assert (await stored(database, job)).state is JobState.CREATED
+    await launch(database, job, submitter)
+    await submitter.carry_out()
+
+    assert (await stored(database, job)).state is JobState.QUEUED
+    assert len(await cluster.find(job.id)) == 1
+
+
+async def test_what_another_announced_is_looked_up_and_not_sent(
+    database: Database, cluster: Cluster, job: Job, submitter: Submitter
+) -> None:
+    dead = Submitter(database, cluster, Patience(), leads, rate=1000)
+    await dead.carry_out()
+    await launch(database, job, dead)
+
+    await submitter.carry_out()
+
+    assert (await stored(database, job)).state is JobState.LAUNCHING
+    assert await cluster.find(job.id) == []
+
+
+async def test_an_announcement_may_be_sent_by_one_alone(database: Database, job: Job, submitter: Submitter) -> None:
+    await launch(database, job, submitter)
+    async with database.transaction() as session:
+        assert not await wishes.begin_submit(session, job.id, at=datetime.now(UTC))
