@@ -171,6 +171,11 @@ class AgentChannel:
         finally:
             self._waiting.pop(number, None)
 
+    def tell(self, op: str, fields: Mapping[str, object]) -> None:
+        """Ask for what nobody waits for; it may be lost, or fail."""
+        if self.alive and self._process:
+            self._process.stdin.write(frame({"id": next(self._numbers), "op": op, **fields}))
+
     async def follow(self, news: Callable[[Reply], None], fields: Mapping[str, object]) -> NoReturn:
         """Have `news` called with each growth of a file, until cancelled.
 
@@ -186,8 +191,7 @@ class AgentChannel:
         finally:
             del self._watching[number]
             self._waiting.pop(number, None)
-            if self.alive and self._process:
-                self._process.stdin.write(frame({"id": 0, "op": "drop", "follow": number}))
+            self.tell("drop", {"follow": number})
 
     def _expect(self) -> tuple[int, asyncio.Future[Reply]]:
         if not self.alive:

@@ -55,7 +55,7 @@ class Remote:
         """
         answer = await self.call(
             "run",
-            {"argv": list(argv), "limit": OUTPUT_LIMIT, "slurm_path": self._config.slurm_path},
+            self._command(argv),
             seconds=seconds,
             again=again,
             body=text.encode(),
@@ -64,6 +64,14 @@ class Remote:
         header, split = answer.header, answer.header["out"]
         out, err = answer.body[:split].decode(errors="replace"), answer.body[split:].decode(errors="replace")
         return Answer(header["exit"], out, err)
+
+    def start(self, argv: Sequence[str]) -> None:
+        """Have a command that reads input load while its input is not known; `run` with the same words goes on with it.
+
+        Where the connection does not stand, or `run` does not come within 2 s, it is as if nothing had been said.
+        """
+        if self._agent:
+            self._agent.tell("run", {**self._command(argv), "early": True})
 
     async def follow(self, news: Callable[[Reply], None], fields: Mapping[str, object]) -> NoReturn:
         """Follow a file until the connection is gone.
@@ -84,6 +92,9 @@ class Remote:
                 await self._agent.__aexit__()
                 self._agent = None
         await self._lane.close()
+
+    def _command(self, argv: Sequence[str]) -> dict[str, object]:
+        return {"argv": list(argv), "limit": OUTPUT_LIMIT, "slurm_path": self._config.slurm_path}
 
     async def _ready(self) -> AgentChannel:
         async with self._starting:

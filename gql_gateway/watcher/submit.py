@@ -74,6 +74,7 @@ class Submitter:
         now = monotonic()
         if self._at_work or now < max(self._next, self._rest_until) or not await self._leads(session):
             return
+        self._cluster.expect_submission(job_id)
         at = datetime.now(UTC)
         if await wishes.begin_submit(session, job_id, at=at, reason=ASKED):
             self._next = now + self._gap

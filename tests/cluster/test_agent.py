@@ -22,7 +22,7 @@ from gql_gateway.cluster.channel import frame
 SENTINEL = "<begin>\n"
 STANDARD = {
     *("collections", "contextlib", "errno", "fcntl", "grp", "hashlib", "io", "itertools", "json", "os"),
-    *("pwd", "re", "selectors", "signal", "stat", "struct", "subprocess", "sys", "threading", "time"),
+    *("pwd", "select", "re", "selectors", "signal", "stat", "struct", "subprocess", "sys", "threading", "time"),
     *("traceback", "typing"),
 }
 
@@ -88,14 +88,19 @@ def gone(pid: int) -> bool:
     return not alive(pid)
 
 
-def a_sleeper(agent: Local) -> int:
+def a_sleeper(agent: Local, **more: object) -> int:
     """Have the agent run something long; its process id."""
-    agent.send(1, "run", argv=["sleep", "60"], seconds=60, limit=10, slurm_path="")
+    agent.send(1, "run", argv=["sleep", "60"], seconds=60, limit=10, slurm_path="", **more)
+    return started(agent, "sleep")
+
+
+def started(agent: Local, name: str) -> int:
+    """A process of this name that the agent started."""
     end = monotonic() + 5
     while monotonic() < end:
-        children = Path(f"/proc/{agent.process.pid}/task").glob("*/children")
-        for pid in (int(pid) for path in children for pid in path.read_text().split()):
-            if Path(f"/proc/{pid}/comm").read_text() == "sleep\n":
+        lists = Path(f"/proc/{agent.process.pid}/task").glob("*/children")
+        for pid in (int(pid) for path in lists for pid in path.read_text().split()):
+            if Path(f"/proc/{pid}/comm").read_text() == f"{name}\n":
                 return pid
     raise AssertionError("nothing was started")
 
@@ -166,6 +171,20 @@ def test_children_die_when_the_agent_is_killed(agent: Local) -> None:
     agent.process.kill()
 
     assert gone(sleeper)
+
+
+def test_a_command_may_be_started_before_its_input_is_known(agent: Local) -> None:
+    words = {"argv": ["sh", "-c", "echo $$; cat"], "slurm_path": "/opt/slurm/bin"}
+    agent.send(1, "run", **words, seconds=10, limit=1000, early=True)
+    assert agent.receive() == ({"id": 1, "ok": {}}, b"")
+    early = started(agent, "sh")
+
+    assert agent.run(words["argv"], b"input")[1] == b"%d\ninput" % early
+    assert agent.run(words["argv"], b"again")[1] != b"%d\nagain" % early
+
+
+def test_one_whose_input_does_not_come_is_ended(agent: Local) -> None:
+    assert gone(a_sleeper(agent, early=True))
 
 
 def test_slow_commands_do_not_hold_up_files(agent: Local, tmp_path: Path) -> None:

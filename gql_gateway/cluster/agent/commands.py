@@ -1,16 +1,20 @@
 """Commands of Slurm's: argv lists without a shell, bounded in time and output, dead when the agent is."""
 
+import contextlib
 import os
+import select
 import selectors
+import signal
 import subprocess
 import threading
 import time
-from typing import Dict, List, Set, Tuple
+from typing import Dict, List, Optional, Set, Tuple
 
-from gql_gateway.cluster.agent.guard import Guard, kill_group
+from gql_gateway.cluster.agent.guard import Guard
 from gql_gateway.cluster.agent.wire import Header, Wrong
 
 PIECE = 65536
+EARLY_SECONDS = 2.0
 NEEDED = ("SLURM_CONF", "SLURM_CONF_SERVER")  # where a site says which cluster this is
 # These would change what a command does or how it answers, whatever its options say.
 UNWANTED = ("SLURM_", "SBATCH_", "SQUEUE_", "SACCT_", "SCANCEL_", "SINFO_", "SCONTROL_", "LC_", "LANG")
@@ -30,14 +34,18 @@ class Commands:
 
     def __init__(self) -> None:
         self.running: Set[int] = set()
+        self.early: Dict[Tuple[str, ...], subprocess.Popen[bytes]] = {}
         self.lock = threading.Lock()
         self.guard = Guard()
 
     def run(self, request: Header, body: bytes) -> Tuple[Header, bytes]:
-        """Run one command to its end."""
+        """Run one command to its end; an `early` one only to where it reads its input, which may come soon."""
         argv: List[str] = request["argv"]
         started = time.monotonic()
-        process = self.start(argv, request["slurm_path"])
+        process = self.taken(argv) or self.start(argv, request["slurm_path"])
+        if request.get("early"):
+            self.put_by(argv, process)
+            return {}, b""
         try:
             out, err = pump(process, body, started + request["seconds"], request["limit"])
             code = process.wait(max(0.1, started + request["seconds"] - time.monotonic()))
@@ -49,7 +57,7 @@ class Commands:
         return {"exit": code, "seconds": time.monotonic() - started, "out": len(out)}, out + err
 
     def start(self, argv: List[str], slurm_path: str) -> "subprocess.Popen[bytes]":
-        env = environment(slurm_path)
+        env = self.guard.marked(environment(slurm_path))
         try:
             with self.lock:
                 process = subprocess.Popen(
@@ -63,17 +71,35 @@ class Commands:
                     start_new_session=True,
                 )
                 self.running.add(process.pid)
-                self.guard.began(process.pid)
         except OSError as error:
             words = f"{argv[0]} cannot be started on the login node: {error.strerror}."
             raise Wrong("CLUSTER_UNAVAILABLE", words) from None
         return process
 
+    def put_by(self, argv: List[str], process: "subprocess.Popen[bytes]") -> None:
+        """Keep a command for `taken`, but not for long: it holds its place on the login node."""
+        with self.lock:
+            self.early[tuple(argv)] = process
+        clock = threading.Timer(EARLY_SECONDS, lambda: self.drop(argv, process))
+        clock.daemon = True
+        clock.start()
+
+    def taken(self, argv: List[str]) -> "Optional[subprocess.Popen[bytes]]":
+        with self.lock:
+            return self.early.pop(tuple(argv), None)
+
+    def drop(self, argv: List[str], process: "subprocess.Popen[bytes]") -> None:
+        """End a command whose input did not come."""
+        with self.lock:
+            if self.early.get(tuple(argv)) is not process:
+                return
+            del self.early[tuple(argv)]
+        self.stop(process)
+
     def stop(self, process: "subprocess.Popen[bytes]") -> None:
         with self.lock:
             self.running.discard(process.pid)
         kill_group(process.pid)
-        self.guard.ends(process.pid)
         process.wait()
         for pipe in (process.stdin, process.stdout, process.stderr):
             if pipe:
@@ -84,6 +110,11 @@ class Commands:
         with self.lock:
             for pid in self.running:
                 kill_group(pid)
+
+
+def kill_group(pid: int) -> None:
+    with contextlib.suppress(OSError):
+        os.killpg(pid, signal.SIGKILL)
 
 
 def pump(process: "subprocess.Popen[bytes]", body: bytes, deadline: float, limit: int) -> Tuple[bytes, bytes]:
@@ -117,7 +148,7 @@ def pump(process: "subprocess.Popen[bytes]", body: bytes, deadline: float, limit
 def feed(fd: int, left: memoryview) -> memoryview:
     """Write a piece that a pipe takes without blocking; a command that wants no more gets no more."""
     try:
-        return left[os.write(fd, left[:512]) if left else 0 :]
+        return left[os.write(fd, left[: select.PIPE_BUF]) if left else 0 :]
     except BrokenPipeError:
         return left[len(left) :]
 

@@ -8,44 +8,49 @@ python3-minimal cannot ask, without ctypes.
 import contextlib
 import os
 import signal
-from typing import Set
+import time
+from typing import Dict
 
-
-def kill_group(pid: int) -> None:
-    with contextlib.suppress(OSError):
-        os.killpg(pid, signal.SIGKILL)
+LOOKS = (0.0, 0.05, 0.2)
+"""Seconds between looks for what is left: a command may be on its way between fork and exec, and show nothing yet."""
 
 
 class Guard:
-    """Is told of each command's process group; kills those that run when the agent ends, however it does."""
+    """Knows commands by a mark in their environment, and outlives the agent to look for it."""
 
     def __init__(self) -> None:
         """Forks, so this comes before any thread."""
-        listens, self.tells = os.pipe()
+        self.mark = f"GQL_GATEWAY_AGENT={os.getpid()}-{os.urandom(8).hex()}"
+        waits, self.held = os.pipe()  # its other end closes with the agent, however that ends
         if os.fork() == 0:
-            os.close(self.tells)
-            keep_watch(listens)
-        os.close(listens)
+            os.close(self.held)
+            keep_watch(waits, self.mark.encode())
+        os.close(waits)
 
-    def began(self, pid: int) -> None:
-        os.write(self.tells, b"+%d\n" % pid)
-
-    def ends(self, pid: int) -> None:
-        """Said before the command is waited for: afterwards its number may be another's."""
-        os.write(self.tells, b"-%d\n" % pid)
+    def marked(self, environment: Dict[str, str]) -> Dict[str, str]:
+        """An environment with the mark."""
+        name, _, value = self.mark.partition("=")
+        return dict(environment, **{name: value})
 
 
-def keep_watch(listens: int) -> None:
+def keep_watch(waits: int, mark: bytes) -> None:
     """The guard's own life, out of reach of the agent's signals; its channel would else stay open."""
-    running: Set[int] = set()
     try:
         os.setsid()
         for fd in (0, 1, 2):
             os.close(fd)
-        with os.fdopen(listens, "rb") as lines:
-            for line in lines:
-                (running.add if line[:1] == b"+" else running.discard)(int(line[1:]))
-        for pid in running:
-            kill_group(pid)
+        os.read(waits, 1)
+        for seconds in LOOKS:
+            time.sleep(seconds)
+            kill_marked(mark)
     finally:
         os._exit(0)
+
+
+def kill_marked(mark: bytes) -> None:
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):  # it ended, or is another account's
+            with open(f"/proc/{pid}/environ", "rb") as environ:
+                left_behind = mark in environ.read().split(b"\0")
+            if left_behind:
+                os.kill(int(pid), signal.SIGKILL)
