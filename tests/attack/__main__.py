@@ -6,11 +6,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from demo.gateway import GatewayProcess
 from slurm_site import SiteOptions, SlurmSite
 from tests.attack.every import ATTACKS
 from tests.attack.tally import Tally
-from tests.attack.world import peopled
+from tests.attack.world import open_gateway, peopled
 
 
 def main() -> int:
@@ -22,7 +21,7 @@ def main() -> int:
     with (
         SlurmSite(SiteOptions()) as site,
         tempfile.TemporaryDirectory() as name,
-        GatewayProcess(site, Path(name), cluster="poll_seconds = 2") as gateway,
+        open_gateway(site, Path(name)) as gateway,
         peopled(site, gateway, Path(name), options.seconds) as world,
     ):
         for attack in options.only or ATTACKS:

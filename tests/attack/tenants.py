@@ -1,33 +1,26 @@
-"""Tenants: every field of the schema, as the attacker on the victim's objects.
+"""Tenants: every route and every field of the schema, as the attacker on the victim's objects.
 
-The operations are made from the gateway's own schema, so a new field is attacked as soon as it is there. Each that
-takes an id is asked for the victim's and for one that does not exist: the answers must be the same, word for word, and
-take about as long. Everything that takes none is asked for as a whole, and must hold nothing of the victim's.
+The routes are those of the application's own table (doors.py), the operations are made from the gateway's own schema
+(operations.py), so a new one is attacked as soon as it is there, or fails as one without a rule. What takes an id is
+asked for the victim's and for one that does not exist (twins.py): the answers must be the same, word for word, and take
+about as long. Everything that takes none is asked for as a whole, and must hold nothing of the victim's.
 """
 
 import json
-import statistics
-import time
+import re
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from graphql import (
-    GraphQLField,
-    GraphQLInputObjectType,
-    GraphQLNamedType,
-    GraphQLObjectType,
-    GraphQLSchema,
-    build_client_schema,
-    get_introspection_query,
-    get_named_type,
-    is_abstract_type,
-    is_leaf_type,
-    is_list_type,
-    is_non_null_type,
-)
+from graphql import GraphQLField, GraphQLSchema
+from websockets.sync.client import connect
+from websockets.typing import Subprotocol
 
 from gql_gateway.core.ids import global_id, new_id
+from tests.attack import doors
+from tests.attack.operations import operation, schema_of, takes_file, takes_id
 from tests.attack.tally import Tally
+from tests.attack.twins import compare, leaked, words
 from tests.attack.world import VICTIM, World
 from tests.client import Client
 
@@ -37,92 +30,6 @@ MINE = {"createUser", "createJob", "createToken", "me", "jobs"}
 """Root fields that take nobody's id."""
 CREATED = {"createJob", "createToken"}
 """Those of them that make something: what a caller may make is no other tenant's affair."""
-SAMPLES: dict[str, object] = {
-    "path": "x", "size": 3, "name": "x", "first": 5, "image": "/opt/img/busybox.sif", "search": "", "offset": 0,
-    "overwrite": True,
-}  # fmt: skip
-DEPTH = 5
-SLOWER = 0.02
-"""Seconds by which the answers for what is not yours and for what is not there may differ, at the median."""
-
-
-def schema_of(client: Client) -> GraphQLSchema:
-    """The schema as the gateway tells it."""
-    return build_client_schema(client.ask(get_introspection_query()))
-
-
-def selection(kind: GraphQLNamedType, depth: int, schema: GraphQLSchema) -> str:
-    """Every field of a type that needs no argument, to some depth."""
-    if is_leaf_type(kind):
-        return ""
-    if is_abstract_type(kind):
-        kinds = schema.get_possible_types(kind)  # type: ignore[arg-type]
-        return "{ " + " ".join(f"... on {one.name} {selection(one, depth, schema)}" for one in kinds) + " __typename }"
-    assert isinstance(kind, GraphQLObjectType)
-    parts = [asked(name, field, depth, schema) for name, field in kind.fields.items()]
-    return "{ " + " ".join([*parts, "__typename"]) + " }"
-
-
-def asked(name: str, field: GraphQLField, depth: int, schema: GraphQLSchema) -> str:
-    """One field with all that is in it; empty where it goes too deep."""
-    inner = get_named_type(field.type)
-    if any(is_non_null_type(argument.type) for argument in field.args.values()):
-        given = ", ".join(f"{key}: {json.dumps(SAMPLES[key])}" for key in field.args)
-        name = f"{name}({given})"
-    elif "first" in field.args:
-        name = f"{name}(first: 3)"
-    if is_leaf_type(inner):
-        return name
-    return f"{name} {selection(inner, depth - 1, schema)}" if depth else ""
-
-
-def value(kind: Any, name: str, target: str) -> object:
-    """A value for an argument: ids are the target's, the rest samples."""
-    if is_non_null_type(kind) or is_list_type(kind):
-        return value(kind.of_type, name, target) if is_non_null_type(kind) else [value(kind.of_type, name, target)]
-    if isinstance(kind, GraphQLInputObjectType):
-        needed = {key: one for key, one in kind.fields.items() if is_non_null_type(one.type) or takes_id(one.type)}
-        return {key: value(one.type, key, target) for key, one in needed.items()}
-    if kind.name == "ID":
-        return target
-    if kind.name == "Upload":
-        return None
-    return SAMPLES[name]
-
-
-def takes_id(kind: Any) -> bool:
-    """Whether there is an id in it."""
-    inner = get_named_type(kind)
-    if isinstance(inner, GraphQLInputObjectType):
-        return any(takes_id(field.type) for field in inner.fields.values())
-    return bool(inner.name == "ID")
-
-
-def operation(kind: str, name: str, field: GraphQLField, target: str, schema: GraphQLSchema) -> tuple[str, Any]:
-    """A document and its variables."""
-    used = {key: one for key, one in field.args.items() if is_non_null_type(one.type) or takes_id(one.type)}
-    head = ", ".join(f"${key}: {one.type}" for key, one in used.items())
-    given = ", ".join(f"{key}: ${key}" for key in used)
-    inside = selection(get_named_type(field.type), 1 if kind == "mutation" else DEPTH, schema)
-    text = f"{kind}{f'({head})' if head else ''} {{ {name}{f'({given})' if given else ''} {inside} }}"
-    return text, {key: value(one.type, key, target) for key, one in used.items()}
-
-
-def send(client: Client, kind: str, text: str, variables: Any) -> str:
-    """The answer as text, without what differs each time."""
-    body = {"query": text, "variables": variables}
-    if "Upload!" in text or "UploadInput" in text:
-        parts = {
-            "operations": (None, json.dumps(body)),
-            "map": (None, '{"0": ["variables.input.file"]}'),
-            "0": ("x", b"forged"),
-        }
-        answer = client.http.post("/graphql", files=parts, headers={"Apollo-Require-Preflight": "1"})
-    elif kind == "subscription":
-        answer = client.http.post("/graphql", json=body, headers={"Accept": "text/event-stream"})
-    else:
-        answer = client.http.post("/graphql", json=body)
-    return f"{answer.status_code} {answer.text.replace(answer.headers['x-request-id'], 'REQUEST')}"
 
 
 def attack(world: World, tally: Tally) -> None:
@@ -130,11 +37,14 @@ def attack(world: World, tally: Tally) -> None:
     with Client.of(world.gateway, "eve@example.org") as stranger:
         stranger.create_user()
         stranger.create_job()
-        walk(replace(world, attacker=stranger), tally)
+        strangers = replace(world, attacker=stranger)
+        doors.walk(strangers, tally)
+        walk(strangers, tally)
+        searches(strangers, tally)
 
 
 def walk(world: World, tally: Tally) -> None:
-    """Walk the schema, then lists, searches and streams."""
+    """Every field of the schema, over every transport that takes it."""
     schema = schema_of(world.attacker)
     roots = {"query": schema.query_type, "mutation": schema.mutation_type, "subscription": schema.subscription_type}
     theirs = victims_ids(world)
@@ -143,17 +53,63 @@ def walk(world: World, tally: Tally) -> None:
         for name, field in root.fields.items():
             if any(takes_id(argument.type) for argument in field.args.values()):
                 for target in theirs:
-                    compare(world, tally, schema, (kind, name, field), target)
+                    by_id(world, tally, schema, (kind, name, field), target)
             elif name not in OPEN | MINE:
                 tally.hold("schema", held=False, seen=f"{name} is a new field without a rule")
             elif name not in CREATED:
                 text, variables = operation(kind, name, field, "", schema)
-                said = send(world.attacker, kind, text, variables)
+                said = post(world.attacker, kind, text, variables)
                 tally.hold("own answers", "LIMIT" not in said and not leaked(world, said), f"{name}: {said}")
     victims = world.victim.job(world.victims_job["id"], "files { path }")
     tally.hold("victim's job", victims["state"] == "CREATED" and len(victims["files"]) == 4, victims)
-    timing(world, tally)
-    searches(world, tally)
+
+
+def by_id(world: World, tally: Tally, schema: GraphQLSchema, root: tuple[str, str, GraphQLField], target: str) -> None:
+    """One field that takes an id, by POST or as a stream, by GET and over a WebSocket."""
+    kind, name, field = root
+
+    def through(send: Callable[[Client, str, str, Any], str]) -> Callable[[str], str]:
+        return lambda one: send(world.attacker, kind, *operation(kind, name, field, one, schema))
+
+    compare(world, tally, f"{name} by POST", through(post), target)
+    if kind == "query":
+        compare(world, tally, f"{name} by GET", through(get), target)
+    if not takes_file(field):
+        compare(world, tally, f"{name} over a WebSocket", through(over_socket), target, timed=False)
+
+
+def post(client: Client, kind: str, text: str, variables: Any) -> str:
+    """The answer to a POST, of a subscription its stream, without what differs each time."""
+    body = {"query": text, "variables": variables}
+    if "Upload!" in text or "UploadInput" in text:
+        parts = {
+            "operations": (None, json.dumps(body)),
+            "map": (None, '{"0": ["variables.input.file"]}'),
+            "0": ("x", b"forged"),
+        }
+        return words(client.http.post("/graphql", files=parts, headers={"Apollo-Require-Preflight": "1"}))
+    headers = {"Accept": "text/event-stream"} if kind == "subscription" else {}
+    return words(client.http.post("/graphql", json=body, headers=headers))
+
+
+def get(client: Client, _: str, text: str, variables: Any) -> str:
+    """The answer to a GET."""
+    return words(client.http.get("/graphql", params={"query": text, "variables": json.dumps(variables)}))
+
+
+def over_socket(client: Client, _: str, text: str, variables: Any) -> str:
+    """All that a WebSocket says to one operation, up to its end."""
+    said = []
+    url = client.url.replace("http", "ws", 1) + "/graphql"
+    with connect(url, subprotocols=[Subprotocol("graphql-transport-ws")], proxy=None) as socket:
+        hello = {"type": "connection_init", "payload": {"Authorization": f"Bearer {client.token}"}}
+        socket.send(json.dumps(hello))
+        assert json.loads(socket.recv(10))["type"] == "connection_ack"
+        payload = {"query": text, "variables": variables}
+        socket.send(json.dumps({"id": "1", "type": "subscribe", "payload": payload}))
+        while not said or said[-1]["type"] == "next":
+            said.append(json.loads(socket.recv(10)))
+    return re.sub(r'"requestId": "[0-9a-f-]+"', '"requestId": "REQUEST"', json.dumps(said))
 
 
 def victims_ids(world: World) -> list[str]:
@@ -163,39 +119,6 @@ def victims_ids(world: World) -> list[str]:
     answer = world.victim.post(query).json()
     token = answer["data"]["createToken"]["token"]["id"] if answer.get("data") else global_id("token", new_id())
     return [world.victims_job["id"], me, token]
-
-
-def leaked(world: World, said: str) -> bool:
-    """Whether an answer holds anything of the victim's."""
-    return any(word in said for word in (world.secret, VICTIM, world.victims_job["id"].removeprefix("job_")))
-
-
-def compare(
-    world: World, tally: Tally, schema: GraphQLSchema, root: tuple[str, str, GraphQLField], target: str
-) -> None:
-    """The victim's id against one that nothing has."""
-    kind, name, field = root
-    nobody = global_id(target.partition("_")[0], new_id())
-    said = {}
-    for one in (target, nobody):
-        text, variables = operation(kind, name, field, one, schema)
-        said[one] = send(world.attacker, kind, text, variables).replace(one, "ID")
-    held = said[target] == said[nobody] and not leaked(world, said[target].replace(target, "ID"))
-    tally.hold("same words", held and "INTERNAL" not in said[target], f"{name}: {said}")
-
-
-def timing(world: World, tally: Tally) -> None:
-    """As long for what is not yours as for what is not there: taken in turn, so that the machine's load hits both."""
-    query = "query($id: ID!) { job(id: $id) { id } }"
-    spent: dict[bool, list[float]] = {True: [], False: []}
-    for number in range(80):
-        target = world.victims_job["id"] if number % 2 else global_id("job", new_id())
-        began = time.perf_counter()
-        world.attacker.ask(query, id=target)
-        spent[bool(number % 2)].append(time.perf_counter() - began)
-    halves = [statistics.median(times) for times in spent.values()]
-    tally.count("timed", 80)
-    tally.hold("similar time", abs(halves[0] - halves[1]) < SLOWER, halves)
 
 
 def searches(world: World, tally: Tally) -> None:

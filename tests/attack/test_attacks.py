@@ -4,18 +4,17 @@ from collections.abc import Iterator
 
 import pytest
 
-from demo.gateway import GatewayProcess
 from slurm_site import SlurmSite
 from tests.attack.every import ATTACKS
 from tests.attack.tally import Tally
-from tests.attack.world import World, peopled
+from tests.attack.world import World, open_gateway, peopled
 
 
 @pytest.fixture(scope="module")
 def world(site: SlurmSite, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("attack")
     with (
-        GatewayProcess(site, folder, cluster="poll_seconds = 2") as gateway,
+        open_gateway(site, folder) as gateway,
         peopled(site, gateway, folder, seconds=6, every=7) as peopled_world,
     ):
         yield peopled_world

@@ -36,6 +36,11 @@ class World:
         return Path(f"{self.site.rootfs}{path}")
 
 
+def open_gateway(site: SlurmSite, folder: Path) -> GatewayProcess:
+    """A gateway with every door that there is."""
+    return GatewayProcess(site, folder, more="[marketplace]\nenabled = true\n", cluster="poll_seconds = 2")
+
+
 @contextmanager
 def peopled(site: SlurmSite, gateway: GatewayProcess, folder: Path, seconds: float, every: int = 1) -> Iterator[World]:
     """A world in which the victim has a job with a secret in its folder."""
