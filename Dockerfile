@@ -7,10 +7,13 @@
 # url = "sqlite+aiosqlite:////var/lib/gql-gateway/gateway.db" or a PostgreSQL database, and its public_url what clients
 # call the container.
 
-# The base is named by its tag, since its digest could not be looked up where this was written. Pin both FROM lines in
-# your build: `docker buildx imagetools inspect python:3.11-slim-bookworm` tells it, to be put behind the tag as @sha256:…
+# Both stages start from one multi-platform image, named by its digest, with the Python that the lock is made for. The
+# digest could not be pulled where this was written: it is what unrelated public repositories name for this tag, one of
+# them as resolved on 2026-10-01. Compare it before you trust it, and raise it by what the tag says then, by
+#
+#   docker buildx imagetools inspect python:3.11-slim-bookworm        # prints `Digest:`, and `Name:` by platform
 
-FROM python:3.11-slim-bookworm AS build
+FROM python:3.11.16-slim-bookworm@sha256:a36c24f9cbdf4fd0f52d67f0823eeac19c2028c637cecc392d97f980d4fec56b AS build
 WORKDIR /build
 COPY requirements.lock ./
 # The lock holds the developers' tools too: all is fetched by its hash, and only what the server needs is installed.
@@ -23,7 +26,7 @@ RUN pip wheel --quiet --no-index --no-deps --no-build-isolation --wheel-dir /whe
     && python -m venv --without-pip /opt/gql-gateway \
     && pip --python /opt/gql-gateway install --quiet --no-index --find-links /wheels 'gql-gateway[server]'
 
-FROM python:3.11-slim-bookworm
+FROM python:3.11.16-slim-bookworm@sha256:a36c24f9cbdf4fd0f52d67f0823eeac19c2028c637cecc392d97f980d4fec56b
 RUN useradd --uid 10001 --no-create-home --home-dir /var/lib/gql-gateway --shell /usr/sbin/nologin gateway \
     && install -d -o gateway -g gateway -m 0700 /var/lib/gql-gateway
 COPY --from=build /opt/gql-gateway /opt/gql-gateway

@@ -9,7 +9,7 @@ from gql_gateway.core.ids import global_id, new_id
 from tests.attack.tally import Tally
 from tests.attack.world import VICTIM, World
 
-FEWEST, MOST = 4, 60
+FEWEST, MOST = 4, 200
 SLOWER = 0.004
 """Seconds by which the quickest answers to the two may differ."""
 
