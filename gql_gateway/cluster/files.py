@@ -74,6 +74,8 @@ class EndRecord:
     exit_code: int
     ended_at: datetime
     started_at: datetime | None = None
+    signals: int | None = None
+    """How often it was told to end before it did; None in a record of before it was counted."""
 
 
 def entry_of(path: JobPath, told: Mapping[str, Any]) -> FileEntry:
@@ -165,12 +167,13 @@ class Files:
 
 
 def _end_record(started: str | None, end: str | None) -> EndRecord | None:
-    """From `<slurm id> <exit code> <seconds>` and `<slurm id> <seconds>`; None where there is no such line."""
+    """From `<slurm id> <exit code> <seconds> <signals>` and `<slurm id> <seconds>`; None without such a line."""
     match end.split() if end else []:
-        case [number, code, at] if code.isdecimal() and at.isdecimal():
+        case [number, code, at, *signals] if all(word.isdecimal() for word in (code, at, *signals)):
             begun = started.split() if started else []
             same = len(begun) == 2 and begun[0] == number and begun[1].isdecimal()  # noqa: PLR2004 - two words
-            return EndRecord(number, int(code), _time(at), _time(begun[1]) if same else None)
+            told = int(signals[0]) if signals else None
+            return EndRecord(number, int(code), _time(at), _time(begun[1]) if same else None, told)
     return None
 
 

@@ -139,7 +139,7 @@ gw_put() {{ printf '%s\\n' "$2" >"$gw_job/.$1.$SLURM_JOB_ID" && mv -fT -- "$gw_j
 gw_notice() {{ printf '%s\\n' "{token} $1 $SLURM_JOB_ID" >>"$gw_root/.gateway/notices"; }} 2>/dev/null
 gw_finish() {{
     trap '' TERM INT HUP USR1 USR2 XCPU
-    gw_put end "$SLURM_JOB_ID $1 $(date +%s)"
+    gw_put end "$SLURM_JOB_ID $1 $(date +%s) ${{#gw_signals}}"
     gw_notice end
     exit "$1"
 }}

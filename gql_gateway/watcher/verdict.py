@@ -120,8 +120,11 @@ def _ended_by(status: int) -> str:
 
 
 def _was_told_to_end(job: Job, record: EndRecord) -> bool:
-    asked, ended = job.cancel_requested_at, record.ended_at
-    return asked is not None and (ended is None or ended >= asked.replace(microsecond=0))
+    """Whether run.sh had a signal before its end; by the two clocks only where it did not count them yet."""
+    asked = job.cancel_requested_at
+    if asked is None:
+        return False
+    return record.ended_at >= asked.replace(microsecond=0) if record.signals is None else record.signals > 0
 
 
 def _time_is_up(job: Job, record: EndRecord) -> bool:

@@ -225,20 +225,23 @@ async def test_a_removed_job_is_gone_and_may_be_removed_again(cluster: Cluster, 
     assert not job.path.exists()
 
 
-async def test_end_records_are_read_for_many_jobs_at_once(cluster: Cluster, job: JobFolder) -> None:
+@pytest.mark.parametrize(("text", "signals"), [("12 143 1700000060 1\n", 1), ("12 143 1700000060\n", None)])
+async def test_end_records_are_read_for_many_jobs_at_once(
+    cluster: Cluster, job: JobFolder, text: str, signals: int | None
+) -> None:
     (job.path / "started").write_text("12 1700000000\n")
-    (job.path / "end").write_text("12 143 1700000060\n")
+    (job.path / "end").write_text(text)
 
     records = await cluster.end_records([job.name, "tests/none", "nobody/none"])
 
     assert list(records) == [job.name]
     record = records[job.name]
-    assert (record.slurm_job_id, record.exit_code) == ("12", 143)
+    assert (record.slurm_job_id, record.exit_code, record.signals) == ("12", 143, signals)
     assert record.started_at is not None
     assert (record.ended_at - record.started_at).total_seconds() == 60
 
 
-@pytest.mark.parametrize("text", ["", "12", "12 x 1\n", "12 0\n", "nonsense\0\xff" * 100])
+@pytest.mark.parametrize("text", ["", "12", "12 x 1\n", "12 0\n", "12 0 1 x\n", "nonsense\0\xff" * 100])
 async def test_a_broken_end_record_is_none(cluster: Cluster, job: JobFolder, text: str) -> None:
     (job.path / "end").write_text(text)
 

@@ -127,8 +127,8 @@ def test_a_cancelled_job_is_told_to_stop_and_leaves_its_record(jobs: dict[str, S
     seen = job.ended()
     assert (seen.state, seen.reason) == (JobState.CANCELLED, None)
 
-    number, status, _ = wait_for(lambda: job.record("end") if (job.folder / "end").exists() else None)
-    assert number == job.slurm_job_id
+    number, status, _, signals = wait_for(lambda: job.record("end") if (job.folder / "end").exists() else None)
+    assert (number, signals != "0") == (job.slurm_job_id, True)
     # Slurm sends CONT and TERM to every process: also to Apptainer's own, which may end by it before its child does,
     # and to squashfuse, without which the child has no image any more. What a handler returns may so be lost.
     assert status in {"143", "146"} | ({"5"} if name == "cancelled" else set())
@@ -152,8 +152,9 @@ def test_a_requeued_job_runs_again_in_its_own_folder(jobs: dict[str, SubmittedJo
     job.site.run(["scontrol", "update", f"JobId={job.slurm_job_id}", "Requeue=1"])
     job.site.run(["scontrol", "requeue", job.slurm_job_id])
 
-    # Slurm lets a requeued job wait two minutes, and refuses to change that while the first run is being ended.
-    now = ["scontrol", "update", f"JobId={job.slurm_job_id}", "StartTime=now"]
+    # Slurm lets a requeued job wait two minutes, and refuses to change that while the first run is being ended. In the
+    # second in which it was, slurmd takes the second run for the first one that comes late, and lets it fail.
+    now = ["scontrol", "update", f"JobId={job.slurm_job_id}", "StartTime=now+2"]
     wait_for(lambda: True if (seen := job.observed()) and seen.state is JobState.QUEUED else None)
     wait_for(lambda: True if job.site.run(now, check=False).returncode == 0 else None)
     wait_for(lambda: True if job.output.split("\n").count("up") == 2 else None)

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,7 +32,12 @@ observations = st.builds(
 )
 said = st.lists(observations, max_size=6, unique_by=lambda one: one.slurm_job_id)
 records = st.builds(
-    EndRecord, slurm_job_id=numbers, exit_code=st.integers(0, 255), ended_at=st.just(NOW), started_at=times
+    EndRecord,
+    slurm_job_id=numbers,
+    exit_code=st.integers(0, 255),
+    ended_at=st.just(NOW),
+    started_at=times,
+    signals=st.none() | st.integers(0, 3),
 )
 jobs = st.builds(
     lambda state, number, asked, limit: Job(
@@ -102,7 +108,7 @@ def test_an_end_record_is_an_end_and_completed_only_where_the_status_is_0(job: J
 def test_cancelled_is_never_shown_as_completed(job: Job, record: EndRecord) -> None:
     asked = job.cancel_requested_at
     seen = verdict.from_end_record(job, record, NOW)
-    if asked and asked <= record.ended_at:
+    if asked and (record.signals or (record.signals is None and asked <= record.ended_at)):
         assert seen.state is JobState.CANCELLED
         assert "ada@example.org" in (seen.reason or "")
     if asked is None:
@@ -112,6 +118,13 @@ def test_cancelled_is_never_shown_as_completed(job: Job, record: EndRecord) -> N
 def test_what_ended_by_itself_before_the_cancel_was_asked_completed() -> None:
     job = Job(id=MINE, cancel_requested_at=NOW + timedelta(seconds=5), spec={"resources": {}})
     assert verdict.from_end_record(job, EndRecord("1", 0, NOW), NOW).state is JobState.COMPLETED
+
+
+@pytest.mark.parametrize("hours", [-5, 5])
+@pytest.mark.parametrize(("signals", "state"), [(0, JobState.COMPLETED), (1, JobState.CANCELLED)])
+def test_whether_the_cancel_was_first_does_not_hang_on_two_clocks(hours: int, signals: int, state: JobState) -> None:
+    job = Job(id=MINE, cancel_requested_at=NOW + timedelta(hours=hours), spec={"resources": {}})
+    assert verdict.from_end_record(job, EndRecord("1", 0, NOW, signals=signals), NOW).state is state
 
 
 def test_a_signal_at_the_time_limit_is_the_time_limit() -> None:
