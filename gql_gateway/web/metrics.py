@@ -1,6 +1,7 @@
 """What Prometheus can ask for. Every label has few values: routes, methods, clusters, states, names of commands."""
 
 from collections.abc import Callable, Mapping
+from functools import cache
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
@@ -32,6 +33,7 @@ class Metrics:
             registry=registry,
         )
         self._bytes = Counter("gql_gateway_http_bytes", "Bytes of bodies.", ["route", "direction"], registry=registry)
+        self._of_request = cache(self._counters)
         self._sockets = Gauge("gql_gateway_websockets_open", "WebSocket connections now.", registry=registry)
         self._commands = Histogram(
             "gql_gateway_cluster_command_seconds",
@@ -58,10 +60,16 @@ class Metrics:
 
     def request(self, route: str, method: str, status: int, seconds: float, received: int, sent: int) -> None:
         """Count one HTTP request."""
-        self._requests.labels(route, method, str(status)).inc()
-        self._seconds.labels(route).observe(seconds)
-        self._bytes.labels(route, "in").inc(received)
-        self._bytes.labels(route, "out").inc(sent)
+        requests, took, incoming, outgoing = self._of_request(route, method, status)
+        requests.inc()
+        took.observe(seconds)
+        incoming.inc(received)
+        outgoing.inc(sent)
+
+    def _counters(self, route: str, method: str, status: int) -> tuple[Counter, Histogram, Counter, Counter]:
+        """What counts requests of one kind: finding it takes longer than counting."""
+        taken = self._bytes.labels(route, "in"), self._bytes.labels(route, "out")
+        return self._requests.labels(route, method, str(status)), self._seconds.labels(route), *taken
 
     def socket(self, change: int) -> None:
         """Count a WebSocket that opened (+1) or closed (-1)."""

@@ -2,12 +2,11 @@
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gql_gateway.core.ids import new_id
@@ -22,6 +21,7 @@ SECURITY_HEADERS: Mapping[str, str] = {
     "referrer-policy": "no-referrer",
     "cross-origin-opener-policy": "same-origin",
 }
+_HEADERS = tuple((name.encode(), value.encode()) for name, value in SECURITY_HEADERS.items())
 _QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -48,10 +48,7 @@ class _Watch:
     async def sending(self, message: Message) -> None:
         if message["type"] in {"http.response.start", "websocket.http.response.start"}:
             self.status = message["status"]
-            headers = MutableHeaders(scope=message)
-            headers["x-request-id"] = self.request_id
-            for name, value in SECURITY_HEADERS.items():
-                headers.setdefault(name, value)
+            message["headers"] = _with_ours(message.get("headers", ()), self.request_id)
         await self.send(message)
         self.sent += len(message.get("body", b""))
         self.done = message["type"] == "http.response.body" and not message.get("more_body", False)
@@ -107,6 +104,14 @@ class Surroundings:
         tell = log.debug if route in _QUIET or route.startswith("/static") else log.info
         facts: dict[str, Any] = {"method": method, "route": route, "status": watch.status}
         tell("request", **facts, seconds=round(seconds, 4), received=watch.received, sent=watch.sent)
+
+
+def _with_ours(headers: Iterable[tuple[bytes, bytes]], request_id: str) -> list[tuple[bytes, bytes]]:
+    """An answer's headers with the request's id, and the security headers that it does not set itself."""
+    told = [header for header in headers if header[0] != b"x-request-id"]
+    names = {name for name, _ in told}
+    ours = [header for header in _HEADERS if header[0] not in names]
+    return [*told, (b"x-request-id", request_id.encode()), *ours]
 
 
 def _request_id(scope: Scope) -> str:

@@ -1,5 +1,8 @@
 """GraphQL over HTTP: which media type an answer has, and which status."""
 
+from collections.abc import Mapping
+from functools import lru_cache
+
 from strawberry.http import GraphQLHTTPResponse
 from strawberry.types import ExecutionResult
 from strawberry.types.execution import PreExecutionError
@@ -15,7 +18,8 @@ _OK = 200
 _BAD_REQUEST = 400
 
 
-def accepted(accept: str) -> dict[str, float]:
+@lru_cache(64)
+def accepted(accept: str) -> Mapping[str, float]:
     """Media types that a client takes, each with how much it likes it; what it refuses (q=0) is left out.
 
     >>> accepted("application/graphql-response+json, application/json;q=0.9")
