@@ -3,7 +3,7 @@
 import base64
 import binascii
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -14,7 +14,7 @@ from gql_gateway.api.paging import given
 from gql_gateway.core.errors import BadRequest
 from gql_gateway.core.ids import global_id, parse_job_id
 from gql_gateway.core.order import NEWEST_FIRST, Order, Place
-from gql_gateway.store.jobs import value_of
+from gql_gateway.store.listing import value_of
 from gql_gateway.store.tables import Job as JobRow
 
 
@@ -69,9 +69,11 @@ class JobFilter:
     @property
     def arguments(self) -> dict[str, Any]:
         """The conditions that there are, as `services.jobs` takes them."""
-        values = asdict(self) | {"order": None}
-        return {name: value for name, value in values.items() if value is not None}
+        values = ((name, getattr(self, name)) for name in _CONDITIONS)
+        return {name: value for name, value in values if value is not None}
 
+
+_CONDITIONS = tuple(one.name for one in fields(JobFilter) if one.name != "order")
 
 Filter = Annotated[JobFilterInput | None, strawberry.argument(name="filter", description="Only jobs that meet these.")]
 OrderBy = Annotated[JobOrder | None, strawberry.argument(description="Order of the jobs; null: newest first.")]

@@ -19,9 +19,8 @@ from gql_gateway.core.spec import JobSpec, check_spec, image_allowed
 from gql_gateway.core.states import FINAL, JobState
 from gql_gateway.services.audit import note
 from gql_gateway.services.users import Users
-from gql_gateway.store import events, inputs, jobs, wishes
+from gql_gateway.store import events, inputs, jobs, listing, wishes
 from gql_gateway.store.database import Database
-from gql_gateway.store.jobs import Page
 from gql_gateway.store.tables import Job, JobEvent, User
 
 log = structlog.get_logger()
@@ -53,8 +52,12 @@ class Jobs:
     async def get(self, identity: Identity, job_id: str) -> Job | None:
         """The job with this id; None where it is not there or not the caller's: the two look the same."""
         owner = await self._scope(identity)
-        async with self._database.glance() as session:
-            return None if owner == "" else await jobs.get(session, job_id, owner_id=owner)
+        return None if owner == "" else await listing.find(self._database, job_id, owner_id=owner)
+
+    async def show(self, identity: Identity, job_id: str, columns: frozenset[str]) -> Job | None:
+        """The same to be shown, with the attributes in `columns` alone."""
+        owner = await self._scope(identity)
+        return None if owner == "" else await listing.show(self._database, job_id, owner_id=owner, columns=columns)
 
     async def require(self, identity: Identity, job_id: str | None) -> Job:
         """The job with this id.
@@ -84,30 +87,28 @@ class Jobs:
         before: Place | None = None,
         order: Order = NEWEST_FIRST,
         owner_id: str | None = None,
-        **filters: Unpack[jobs.Filters],
-    ) -> Page:
+        columns: frozenset[str] = listing.COLUMNS,
+        **filters: Unpack[listing.Filters],
+    ) -> listing.Page:
         """A page of the caller's jobs; an administrator's: everybody's, or those of `owner_id`."""
-        owner = await self._scope(identity) if owner_id is None or not identity.is_admin else owner_id
-        # A filter or another order may have very many rows looked at, which is no work for the event loop.
-        filtered = order != NEWEST_FIRST or any(value is not None for value in filters.values())
-        async with self._database.reading() if filtered else self._database.glance() as session:
-            return await jobs.page(
-                session,
-                owner_id=owner,
-                first=first,
-                after=after,
-                last=last,
-                before=before,
-                order=order,
-                **filters,
-            )
+        return await listing.page(
+            self._database,
+            owner_id=await self._scope(identity) if owner_id is None or not identity.is_admin else owner_id,
+            columns=columns,
+            first=first,
+            after=after,
+            last=last,
+            before=before,
+            order=order,
+            **filters,
+        )
 
     async def count_by_state(
         self,
         identity: Identity,
         *,
         owner_id: str | None = None,
-        **filters: Unpack[jobs.Filters],
+        **filters: Unpack[listing.Filters],
     ) -> Mapping[JobState, int]:
         """Number of those jobs by state, over all pages, leaving out states without jobs."""
         owner = await self._scope(identity) if owner_id is None or not identity.is_admin else owner_id

@@ -20,7 +20,7 @@ from gql_gateway.core.states import FINAL, JobState
 from gql_gateway.core.usage import Forecast
 from gql_gateway.services.audit import note
 from gql_gateway.services.jobs import JOB_ID, Jobs
-from gql_gateway.store import jobs, users, wishes
+from gql_gateway.store import jobs, listing, users, wishes
 from gql_gateway.store.database import Database
 from gql_gateway.store.tables import Job
 
@@ -132,8 +132,7 @@ class Runs:
         async with self._database.signal.listen(job_id) as bell:
             await asyncio.sleep(0)  # whoever was woken to do it goes first
             while True:
-                async with self._database.glance() as session:
-                    job = await jobs.get(session, job_id, owner_id=None)
+                job = await listing.find(self._database, job_id, owner_id=None)
                 if job is None:
                     raise job_not_found()
                 left = deadline - asyncio.get_running_loop().time()

@@ -68,8 +68,7 @@ class ApiTokens:
         stamp, key = self._database.stamp(), _hash(token)
         if (known := self._known.get(key, stamp)) and now < known.until:
             return known.identity
-        async with self._database.glance() as session:
-            row = await tokens.by_hash(session, key)
+        row = await tokens.by_hash(self._database, key)
         if row is None or not hmac.compare_digest(row.token_sha256, key):
             raise Unauthenticated(UNKNOWN)
         if reason := _fault(row, now):

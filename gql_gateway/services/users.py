@@ -35,8 +35,7 @@ class Users:
         stamp = self._database.stamp()
         if user := self._known.get(identity.email, stamp):
             return user
-        async with self._database.glance() as session:
-            user = await users.get(session, identity.email)
+        user = await users.look_up(self._database, identity.email)
         if user:
             self._known.put(identity.email, stamp, user)
         return user

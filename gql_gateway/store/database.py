@@ -1,20 +1,21 @@
 """The database: transactions that write, transactions that read, and whether its schema is the one needed."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Row, Select
 from sqlalchemy.ext.asyncio import async_sessionmaker
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from gql_gateway.core.errors import Unavailable
 from gql_gateway.store import engines, events, migrations
 from gql_gateway.store.failures import connecting, working
-from gql_gateway.store.kept import Changes
+from gql_gateway.store.in_place import InPlace
 from gql_gateway.store.signals import Signal, signal_of
-from gql_gateway.store.writers import InPlaceWriter, PooledWriter, Writer, sessions_in_place
+from gql_gateway.store.writers import InPlaceWriter, PooledWriter, Writer
 
 
 class Database:
@@ -28,16 +29,15 @@ class Database:
         self.signal: Signal = signal_of(url)
         self._url = url
         self._writer: Writer
-        self._in_place: Engine | None = None
+        self._in_place: InPlace | None = None
         if self.is_postgresql:
             engine = engines.postgresql(url)
             self._writer, self._reader = PooledWriter(engine), engines.reading_only(engine)
         else:
             self._writer, self._reader = InPlaceWriter(engines.sqlite_writer(url)), engines.sqlite_reader(url)
-            self._in_place = engines.sqlite_glance(url)
+            self._in_place = InPlace(engines.sqlite_glance(url))
         self._read_session = async_sessionmaker(self._reader, class_=AsyncSession, expire_on_commit=False)
-        self._glance_session = sessions_in_place(self._in_place) if self._in_place else None
-        self._changes = Changes(self._in_place)
+        self._at_once = engines.at_once(self._reader) if self.is_postgresql else self._reader
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
@@ -72,27 +72,27 @@ class Database:
             with working():
                 yield session
 
-    @asynccontextmanager
-    async def glance(self) -> AsyncIterator[AsyncSession]:
-        """As `reading`, for what is found by a key in no time: on SQLite it is asked in place, in the event loop.
+    async def rows(
+        self, statement: Select[Any], values: Mapping[str, Any], *, quick: bool = True
+    ) -> Sequence[Row[Any]]:
+        """What one statement finds. A quick one is asked in place on SQLite, in the event loop, which waits meanwhile.
 
         Raises:
             Unavailable: the database does not answer.
         """
-        if self._glance_session is None:
-            async with self.reading() as session:
-                yield session
-            return
-        session = self._glance_session()
-        try:
+        if quick and self._in_place:
             with working():
-                yield session
-        finally:
-            session.sync_session.close()  # AsyncSession closes in a task of its own, and the loop goes on meanwhile
+                return self._in_place.rows(statement, values)
+        async with AsyncExitStack() as stack:
+            with connecting():
+                connection = await stack.enter_async_context(self._at_once.connect())
+            with working():
+                found: Sequence[Row[Any]] = (await connection.execute(statement, values)).all()
+        return found
 
     def stamp(self) -> object | None:
         """What was read when the stamp was the same is still so; None: that is not known (PostgreSQL)."""
-        return self._changes.stamp()
+        return self._in_place.stamp() if self._in_place else None
 
     async def check(self) -> None:
         """See that the database answers and has the schema that this version needs.
@@ -130,9 +130,8 @@ class Database:
     async def close(self) -> None:
         """Close every connection."""
         await self.signal.close()
-        self._changes.close()
         if self._in_place:
-            self._in_place.dispose()
+            self._in_place.close()
         await self._reader.dispose()
         await self._writer.close()
 

@@ -55,20 +55,19 @@ def reading_only(engine: AsyncEngine) -> AsyncEngine:
     return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
 
+def at_once(reader: AsyncEngine) -> AsyncEngine:
+    """PostgreSQL's for one statement, which is a transaction by itself: the server is asked once, and not thrice."""
+    return reader.execution_options(isolation_level="AUTOCOMMIT")
+
+
 def sqlite_reader(url: str) -> AsyncEngine:
     """The engine of an SQLite store's readers that may take long. Each sees one moment of the whole database."""
     return _sqlite(url, "BEGIN", ["query_only=ON"], pool_size=_READERS, max_overflow=0)
 
 
 def sqlite_glance(url: str) -> Engine:
-    """An engine of an SQLite store that reads in the caller's own thread.
-
-    A row that is found by its key takes SQLite 10 microseconds. Asked in another thread, as aiosqlite does, each of the
-    dozen steps of a session is a wake-up of that thread and one back: 0.3 ms on an idle machine, and with 16 callers on
-    a busy one 10 ms. Readers wait for no writer in WAL mode.
-    """
-    # Nobody may wait for a connection here: whoever could give one back would wait as well.
-    return _in_place(url, "BEGIN", ["query_only=ON"], _GLANCE_SECONDS, max_overflow=-1)
+    """An engine of an SQLite store that reads in the caller's own thread, each statement by itself (in_place.py)."""
+    return _in_place(url, None, ["query_only=ON"], _GLANCE_SECONDS, poolclass=NullPool)
 
 
 def sqlite_writer(url: str) -> Engine:
@@ -83,7 +82,7 @@ def single(url: str) -> AsyncEngine:
     return _sqlite(url, "BEGIN IMMEDIATE", ["journal_mode=WAL"], poolclass=NullPool)
 
 
-def _in_place(url: str, begin: str, pragmas: list[str], seconds: float, **pool: int) -> Engine:
+def _in_place(url: str, begin: str | None, pragmas: list[str], seconds: float, **pool: Any) -> Engine:
     # A commit is waited for in another thread than the statements before it (writers.py).
     arguments = {"timeout": seconds, "isolation_level": None, "check_same_thread": False}
     engine = create_engine(_file(url).set(drivername="sqlite"), connect_args=arguments, **pool)
@@ -100,8 +99,8 @@ def _sqlite(url: str, begin: str, pragmas: list[str], **pool: Any) -> AsyncEngin
     return engine
 
 
-def _prepare(engine: Engine, begin: str, pragmas: list[str]) -> None:
-    """Have every connection set up, and every transaction begun, in our way."""
+def _prepare(engine: Engine, begin: str | None, pragmas: list[str]) -> None:
+    """Have every connection set up, and every transaction begun, in our way; None: not at all."""
     # FULL: a commit is on the disk when it returns. NORMAL may forget the last ones when the machine loses power, and
     # a launch that was answered must not be forgotten.
     settings = [*pragmas, "synchronous=FULL", "foreign_keys=ON"]
@@ -113,9 +112,11 @@ def _prepare(engine: Engine, begin: str, pragmas: list[str]) -> None:
             cursor.execute(f"PRAGMA {setting}")
         cursor.close()
 
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
+    if begin is not None:
+
+        @event.listens_for(engine, "begin")
+        def _begin(connection: Connection) -> None:
+            connection.exec_driver_sql(begin)
 
 
 def _file(url: str) -> URL:

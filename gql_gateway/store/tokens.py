@@ -2,15 +2,18 @@
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from typing import cast
 
-from sqlalchemy import update
+from sqlalchemy import bindparam, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from gql_gateway.core.identity import Role
-from gql_gateway.store.tables import ApiToken
+from gql_gateway.store.database import Database
+from gql_gateway.store.tables import ApiToken, table_of
 
 _USE_GRAIN = timedelta(minutes=1)
+_BY_HASH = select(*table_of(ApiToken).columns).where(col(ApiToken.token_sha256) == bindparam("token_sha256"))
 
 
 async def create(
@@ -32,9 +35,10 @@ async def create(
     return token
 
 
-async def by_hash(session: AsyncSession, token_sha256: str) -> ApiToken | None:
+async def by_hash(database: Database, token_sha256: str) -> ApiToken | None:
     """The token with this hash, also where it expired or was revoked: see `expires_at` and `revoked_at`."""
-    return (await session.exec(select(ApiToken).where(ApiToken.token_sha256 == token_sha256))).one_or_none()
+    rows = await database.rows(_BY_HASH, {"token_sha256": token_sha256})
+    return cast("ApiToken", rows[0]) if rows else None
 
 
 async def by_ids(session: AsyncSession, ids: Collection[str]) -> list[ApiToken]:

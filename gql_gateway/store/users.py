@@ -2,19 +2,30 @@
 
 from collections.abc import Collection
 from datetime import UTC, datetime
+from typing import cast
 
+from sqlalchemy import bindparam
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from gql_gateway.core.ids import new_id
 from gql_gateway.core.paths import user_folder, user_folder_with_hash
 from gql_gateway.store import dialect
-from gql_gateway.store.tables import User
+from gql_gateway.store.database import Database
+from gql_gateway.store.tables import User, table_of
+
+_BY_EMAIL = select(*table_of(User).columns).where(col(User.email) == bindparam("email"))
 
 
 async def get(session: AsyncSession, email: str) -> User | None:
     """The user with this address."""
     return (await session.exec(select(User).where(User.email == email))).one_or_none()
+
+
+async def look_up(database: Database, email: str) -> User | None:
+    """The same outside of a transaction: a row with a user's attributes."""
+    rows = await database.rows(_BY_EMAIL, {"email": email})
+    return cast("User", rows[0]) if rows else None
 
 
 async def get_many(session: AsyncSession, ids: Collection[str]) -> list[User]:

@@ -12,6 +12,8 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from gql_gateway.core.states import ACTIVE, IN_SLURM, JobState
+from gql_gateway.store import listing
+from gql_gateway.store.database import Database
 from gql_gateway.store.tables import Job, table_of
 
 _JOBS = table_of(Job)
@@ -30,14 +32,14 @@ _BEGIN_SUBMIT = (
     )
 )
 _TO_SUBMIT = (
-    select(Job)
+    select(*_JOBS.c)
     .where(
-        col(Job.cluster) == bindparam("known_cluster"),
-        col(Job.state) == JobState.LAUNCHING,
-        col(Job.deleted_at).is_(None),
-        or_(col(Job.cancel_requested_at).is_(None), col(Job.submit_unknown_since).is_not(None)),
+        _JOBS.c.cluster == bindparam("known_cluster"),
+        _JOBS.c.state == JobState.LAUNCHING,
+        _JOBS.c.deleted_at.is_(None),
+        or_(_JOBS.c.cancel_requested_at.is_(None), _JOBS.c.submit_unknown_since.is_not(None)),
     )
-    .order_by(col(Job.launched_at), col(Job.id))
+    .order_by(_JOBS.c.launched_at, _JOBS.c.id)
 )
 
 
@@ -74,9 +76,9 @@ async def take_back(session: AsyncSession, job_id: str, *, reason: str) -> bool:
     )
 
 
-async def to_submit(session: AsyncSession, cluster: str) -> list[Job]:
+async def to_submit(database: Database, cluster: str) -> list[Job]:
     """The launched jobs that are to be submitted, or were with unknown outcome, oldest launch first."""
-    return list(await session.exec(_TO_SUBMIT, params={"known_cluster": cluster}))
+    return await listing.whole(database, _TO_SUBMIT, {"known_cluster": cluster})
 
 
 async def to_cancel(session: AsyncSession, cluster: str) -> list[Job]:

@@ -96,8 +96,7 @@ class Submitter:
             self._at_work = False
 
     async def _carry_out(self) -> float | None:
-        async with self._database.glance() as session:
-            waiting = await wishes.to_submit(session, self._cluster.name)
+        waiting = await wishes.to_submit(self._database, self._cluster.name)
         self._unknown.keep_only({job.id for job in waiting})
         waits = []
         try:

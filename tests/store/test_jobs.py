@@ -1,6 +1,7 @@
 """Jobs are added once, found by those who may, and listed newest first, whatever is added meanwhile."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,19 +12,18 @@ from sqlmodel import select
 
 from gql_gateway.core.order import Direction, Order, OrderField, Place
 from gql_gateway.core.states import JobState
-from gql_gateway.store import jobs
+from gql_gateway.store import jobs, listing
 from gql_gateway.store.database import Database
-from gql_gateway.store.jobs import Page
+from gql_gateway.store.listing import Page
 from gql_gateway.store.tables import Job, JobLabel, User
 from tests.store.rows import NOW, a_job, a_user, unsaved_job
 
 
 async def page(database: Database, owner: User | None = None, **arguments: Any) -> Page:
-    async with database.reading() as session:
-        return await jobs.page(session, owner_id=owner.id if owner else None, **arguments)
+    return await listing.page(database, owner_id=owner.id if owner else None, **arguments)
 
 
-def ids(rows: list[Job]) -> list[str]:
+def ids(rows: Sequence[Job]) -> list[str]:
     return [job.id for job in rows]
 
 
@@ -37,6 +37,22 @@ async def test_a_job_comes_back_as_it_was(database: Database, second: Database) 
         assert await jobs.get_many(session, [job.id], owner_id="another") == []
         assert await jobs.by_key(session, job.owner_id, "k") == job
         assert await jobs.by_key(session, "another", "k") is None
+
+
+async def test_one_is_shown_with_what_is_wanted_of_it(database: Database, second: Database) -> None:
+    job = await a_job(database, idempotency_key="k", input_sha256="1" * 64)
+    assert await listing.find(second, job.id, owner_id=job.owner_id) == job
+    assert await listing.find(second, job.id, owner_id="another") is None
+    row = await listing.show(second, job.id, owner_id=None, columns=frozenset({"state", "created_at"}))
+    assert row
+    assert (row.id, row.state, row.created_at) == (job.id, job.state, job.created_at)
+    with pytest.raises(AttributeError):
+        row.script  # noqa: B018 - it is not there
+    async with database.transaction() as session:
+        await jobs.advance(session, job, JobState.LAUNCHING, at=NOW)
+    changed = await listing.show(second, job.id, owner_id=None)
+    assert changed
+    assert changed.state is JobState.LAUNCHING, "at once, also by another process's connection"
 
 
 async def test_what_is_unfinished_or_going_is_invisible(database: Database) -> None:
@@ -123,7 +139,7 @@ async def test_a_page_is_a_slice_of_the_list(
     wanted = all_of_them[0 if after is None else after + 1 : before]
     expected = [job.id for job in wanted if states is None or job.state in states]
     places = [
-        None if one is None else Place(all_of_them[one].id, jobs.value_of(all_of_them[one], order.field))
+        None if one is None else Place(all_of_them[one].id, listing.value_of(all_of_them[one], order.field))
         for one in borders
     ]
     arguments: dict[str, Any] = {"states": states, "after": places[0], "before": places[1], "order": order}

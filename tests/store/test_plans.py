@@ -10,26 +10,26 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from gql_gateway.core.order import Place
 from gql_gateway.core.states import JobState
-from gql_gateway.store import events, jobs, tokens, users
+from gql_gateway.store import events, jobs, listing, tokens, users
 from gql_gateway.store.database import Database
 from tests.store.rows import a_user, unsaved_job
 
 OWNER = "f" * 32
-QUERIES: dict[str, Callable[[AsyncSession], Awaitable[object]]] = {
-    "a job": lambda session: jobs.get(session, "x", owner_id=OWNER),
-    "a page": lambda session: jobs.page(session, owner_id=OWNER, first=50, after=Place("x")),
-    "a page backwards": lambda session: jobs.page(session, owner_id=OWNER, last=50, before=Place("x")),
-    "a page of a state": lambda session: jobs.page(session, owner_id=OWNER, first=50, states=[JobState.FAILED]),
-    "everybody's page": lambda session: jobs.page(session, owner_id=None, first=50, after=Place("x")),
-    "counts": lambda session: jobs.count_by_state(session, owner_id=OWNER),
-    "active jobs": lambda session: jobs.count_active(session, OWNER),
-    "a key": lambda session: jobs.by_key(session, OWNER, "key"),
-    "everybody's events": lambda session: events.after(session, 50, owner_id=None),
-    "a user's events": lambda session: events.after(session, 50, owner_id=OWNER),
-    "a job's events": lambda session: events.after(session, 50, owner_id=OWNER, job_id="x"),
-    "a page of events": lambda session: events.page(session, "x", first=50),
-    "a user": lambda session: users.get(session, "x"),
-    "a token": lambda session: tokens.by_hash(session, "x"),
+QUERIES: dict[str, Callable[[AsyncSession, Database], Awaitable[object]]] = {
+    "a job": lambda _, database: listing.find(database, "x", owner_id=OWNER),
+    "a page": lambda _, database: listing.page(database, owner_id=OWNER, first=50, after=Place("x")),
+    "a page backwards": lambda _, database: listing.page(database, owner_id=OWNER, last=50, before=Place("x")),
+    "a page of a state": lambda _, database: listing.page(database, owner_id=OWNER, first=50, states=[JobState.FAILED]),
+    "everybody's page": lambda _, database: listing.page(database, owner_id=None, first=50, after=Place("x")),
+    "counts": lambda session, _: jobs.count_by_state(session, owner_id=OWNER),
+    "active jobs": lambda session, _: jobs.count_active(session, OWNER),
+    "a key": lambda session, _: jobs.by_key(session, OWNER, "key"),
+    "everybody's events": lambda session, _: events.after(session, 50, owner_id=None),
+    "a user's events": lambda session, _: events.after(session, 50, owner_id=OWNER),
+    "a job's events": lambda session, _: events.after(session, 50, owner_id=OWNER, job_id="x"),
+    "a page of events": lambda session, _: events.page(session, "x", first=50),
+    "a user": lambda _, database: users.look_up(database, "x"),
+    "a token": lambda _, database: tokens.by_hash(database, "x"),
 }
 
 
@@ -54,6 +54,9 @@ async def filled(database: Database) -> Database:
 async def test_plans(filled: Database) -> None:
     seen: list[tuple[str, Any]] = []
 
+    assert filled._in_place
+
+    @event.listens_for(filled._in_place.engine, "before_cursor_execute")
     @event.listens_for(filled._reader.sync_engine, "before_cursor_execute")
     def remember(_connection: object, _cursor: object, statement: str, parameters: object, *_: object) -> None:
         seen.append((statement, parameters))
@@ -61,7 +64,7 @@ async def test_plans(filled: Database) -> None:
     for name, query in QUERIES.items():
         async with filled.reading() as session:
             seen.clear()
-            await query(session)
+            await query(session, filled)
             (statement, parameters), *more = [said for said in seen if said[0].startswith("SELECT")]
             assert more == [], name
             connection = await session.connection()

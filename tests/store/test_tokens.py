@@ -1,6 +1,7 @@
 """Tokens are found by their hash, end when they are revoked, and note when they were used."""
 
 from datetime import timedelta
+from typing import Any, cast
 
 from gql_gateway.core.identity import Role
 from gql_gateway.store import tokens
@@ -17,8 +18,8 @@ async def a_token(database: Database, digest: str, email: str = "ada@example.org
 
 
 async def found(database: Database, digest: str) -> ApiToken | None:
-    async with database.reading() as session:
-        return await tokens.by_hash(session, digest)
+    row = await tokens.by_hash(database, digest)
+    return ApiToken(**cast("Any", row)._mapping) if row else None
 
 
 async def test_it_is_found_by_its_hash(database: Database) -> None:

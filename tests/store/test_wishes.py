@@ -42,10 +42,11 @@ async def test_a_cancel_wins_against_a_submission_or_waits_for_its_outcome(datab
             assert await wishes.ask_cancel(session, job.id, at=NOW, by="a")
         assert not await wishes.begin_submit(session, early.id, at=NOW)
         assert [job.id for job in await wishes.to_cancel(session, "local")] == [early.id]
-        assert [job.id for job in await wishes.to_submit(session, "local")] == [late.id]
+    assert [job.id for job in await wishes.to_submit(database, "local")] == [late.id]
+    async with database.transaction() as session:
         await wishes.take_back(session, late.id, reason="")
         assert {job.id for job in await wishes.to_cancel(session, "local")} == {early.id, late.id}
-        assert await wishes.to_submit(session, "local") == []
+    assert await wishes.to_submit(database, "local") == []
 
 
 async def test_why_all_who_wait_do(database: Database) -> None:
@@ -109,8 +110,8 @@ async def test_what_is_to_be_done(database: Database) -> None:
         for job in (queued, begun, late):
             assert await wishes.ask_cancel(session, job.id, at=NOW, by="a")
         await wishes.explain_waiting(session, "local", "controller away")
+    assert [job.id for job in await wishes.to_submit(database, "local")] == [early.id, begun.id]
     async with database.reading() as session:
-        assert [job.id for job in await wishes.to_submit(session, "local")] == [early.id, begun.id]
         assert {job.id for job in await wishes.to_cancel(session, "local")} == {late.id, queued.id}
     assert (await stored(database, early)).reason == "controller away"
     assert (await stored(database, begun)).reason is None

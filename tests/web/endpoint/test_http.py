@@ -229,7 +229,7 @@ def counted(database: Database) -> Iterator[list[str]]:
     def count(_connection: object, _cursor: object, statement: str, *_: object) -> None:
         statements.append(statement)
 
-    engines = [engine for engine in (database._reader.sync_engine, database._in_place) if engine]
+    engines = [database._reader.sync_engine, *([database._in_place.engine] if database._in_place else [])]
     for engine in engines:
         event.listen(engine, "before_cursor_execute", count)
     yield statements
