@@ -1,44 +1,67 @@
 """Executes plain fields without ceremony: a list's answer is mostly attributes that need no resolver.
 
-graphql-core (3.3.2) makes a path, a resolve info and a chain of five calls for each of them. Here an attribute that is
-a scalar or an enum is read and coerced at once, in a loop that was planned once for all objects of a list. Whatever is
-not as plain as that (arguments, resolvers, objects, null where none may be, exceptions, awaitables, values that their
-type does not take) goes the normal way, together with the whole object it stands in, so that answers and errors are the
-same to the letter (tests/api/test_execution.py).
+graphql-core (3.3.2) makes a path, a resolve info and a chain of five calls for each of them, and of six more for each
+object of a list. Here a scalar or an enum that is an attribute, or is declared with `read` (api/fields.py), is read and
+coerced at once, in a loop that was planned once for all objects of a list. What is not as plain as that (arguments,
+resolvers, objects, null where none may be, exceptions, awaitables, values that their type does not take) goes the
+normal way, together with the whole object it stands in, so that answers and errors are the same to the letter
+(tests/api/test_execution.py).
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from functools import lru_cache
+from inspect import isawaitable
+from operator import attrgetter
 from typing import Any
 
-from graphql import GraphQLObjectType, Undefined, is_leaf_type, is_non_null_type, is_specified_scalar_type
+from graphql import (
+    GRAPHQL_MAX_INT,
+    GRAPHQL_MIN_INT,
+    GraphQLEnumType,
+    GraphQLObjectType,
+    GraphQLSchema,
+    Undefined,
+    is_leaf_type,
+    is_non_null_type,
+    is_object_type,
+    is_specified_scalar_type,
+)
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 
-_ITSELF = {"String": str, "ID": str, "Boolean": bool}
-"""Scalars of GraphQL's own that take values of exactly this type as they are."""
-_NEVER_AWAITABLE = frozenset({str, int, bool, float})
+from gql_gateway.api.fields import READ
+
+_NEVER_AWAITABLE = frozenset({str, int, bool, float, datetime})
 
 
 @dataclass(frozen=True, slots=True)
 class _Leaf:
-    """A field that is an attribute."""
+    """A field that is read from its object. A value of exactly the type `kind` becomes what `quick` makes of it.
 
-    attribute: str
-    read: Callable[[Any, str], Any]
+    (None of that: it goes the normal way.) Where `quick` is None, it is itself.
+    """
+
+    read: Callable[[Any], Any]
     coerce: Callable[[Any], Any]
-    itself: type | None
+    kind: type | None
+    quick: Callable[[Any], Any] | None
     required: bool
 
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """How the fields of one selection are executed: the plain ones by response name, the others as they are."""
+    """How the fields of one selection are executed: the plain ones by response name, the others as they are.
+
+    `origin` is the Python class of the objects; None where another check tells whether an object is of this type.
+    """
 
     fields: Any
     leaves: Mapping[str, _Leaf]
-    named: Mapping[str, str]
     others: dict[str, Any]
+    origin: type | None
 
 
 class PlainExecutor(StrawberryGraphQLCoreExecutionContext):
@@ -54,13 +77,12 @@ class PlainExecutor(StrawberryGraphQLCoreExecutionContext):
         self, parent_type: Any, source_value: Any, path: Any, grouped_field_set: Any, position_context: Any
     ) -> Any:
         """The fields of one object, in the order of the document."""
-        plan = self._plans.get(id(grouped_field_set)) or self._plan(parent_type, grouped_field_set)
-        ready = self._read(plan, source_value) if plan.leaves else None
+        plan = self._plan(parent_type, grouped_field_set)
+        ready = _read(plan, source_value) if plan.leaves else None
         if ready is None:
             return super().execute_fields(parent_type, source_value, path, grouped_field_set, position_context)
-        ready.update(plan.named)
         if not plan.others:
-            return ready if not plan.named else _in_order(grouped_field_set, ready, {})
+            return ready
         others: Any = super().execute_fields(parent_type, source_value, path, plan.others, position_context)
         if not self.is_awaitable(others):
             return _in_order(grouped_field_set, ready, others)
@@ -70,61 +92,117 @@ class PlainExecutor(StrawberryGraphQLCoreExecutionContext):
 
         return both()
 
-    def _read(self, plan: _Plan, source: Any) -> dict[str, Any] | None:
-        """The plain fields of one object; None where one of them is not so plain after all."""
-        values: dict[str, Any] = {}
-        for name, leaf in plan.leaves.items():
-            value = leaf.read(source, leaf.attribute)
-            kind = value.__class__
-            if kind is leaf.itself:
-                values[name] = value
-            elif value is None:
-                if leaf.required:
-                    return None
-                values[name] = None
-            else:
-                coerced = self._coerced(leaf, value)
-                if coerced is None or coerced is Undefined:
-                    return None
-                values[name] = coerced
-        return values
-
-    def _coerced(self, leaf: _Leaf, value: Any) -> Any:
-        if value.__class__ not in _NEVER_AWAITABLE and (isinstance(value, Exception) or self.is_awaitable(value)):
-            return None
-        try:
-            return leaf.coerce(value)
-        except Exception:  # noqa: BLE001 - the normal way raises it again, and tells where
-            return None
+    def complete_iterable_value(
+        self, item_type: Any, field_details_list: Any, info: Any, path: Any, items: Any, position_context: Any
+    ) -> Any:
+        """A list, in one go where it is one of objects of which only plain fields are wanted."""
+        kind = item_type.of_type if is_non_null_type(item_type) else item_type
+        if is_object_type(kind) and isinstance(items, list):
+            plan = self._plan(kind, self.collect_subfields(kind, field_details_list).grouped_field_set)
+            if (ready := _read_all(plan, items)) is not None:
+                return ready
+        return super().complete_iterable_value(item_type, field_details_list, info, path, items, position_context)
 
     def _plan(self, parent_type: GraphQLObjectType, fields: Any) -> _Plan:
+        """The plan for a selection. It keeps its fields alive, so that no others get their id meanwhile."""
+        if plan := self._plans.get(id(fields)):
+            return plan
         leaves: dict[str, _Leaf] = {}
-        named: dict[str, str] = {}
         others: dict[str, Any] = {}
         for name, details in fields.items():
             node = details[0].node
-            if node.name.value == "__typename":
-                named[name] = parent_type.name
-            elif leaf := None if node.arguments or self.middleware_manager else self._leaf(parent_type, node):
+            plain = not (node.arguments or self.middleware_manager)
+            if leaf := _leaf(self.schema, parent_type, node.name.value) if plain else None:
                 leaves[name] = leaf
             else:
                 others[name] = details
-        # The plan keeps its fields alive, so that no others get their id while it is remembered.
-        self._plans[id(fields)] = plan = _Plan(fields, leaves, named, others)
+        self._plans[id(fields)] = plan = _Plan(fields, leaves, others, _origin(parent_type))
         return plan
 
-    def _leaf(self, parent_type: GraphQLObjectType, node: Any) -> _Leaf | None:
-        definition = self.schema.get_field(parent_type, node.name.value)
-        if definition is None or definition.args or not getattr(definition.resolve, "_is_default", False):
+
+def _read_all(plan: _Plan, items: list[Any]) -> list[dict[str, Any]] | None:
+    """The plain fields of all objects; None where not all of them are so plain."""
+    if plan.others or plan.origin is None:
+        return None
+    read: list[dict[str, Any]] = []
+    for item in items:
+        values = _read(plan, item) if item.__class__ is plan.origin else None
+        if values is None:
             return None
-        declared: Any = definition.type
-        required = is_non_null_type(declared)
-        kind = declared.of_type if required else declared
-        if not is_leaf_type(kind):
-            return None
-        field = definition.extensions[GraphQLCoreConverter.DEFINITION_BACKREF]
-        itself = _ITSELF.get(kind.name) if is_specified_scalar_type(kind) else None
-        return _Leaf(field.python_name, field.default_resolver, kind.coerce_output_value, itself, required)
+        read.append(values)
+    return read
+
+
+def _read(plan: _Plan, source: Any) -> dict[str, Any] | None:
+    """The plain fields of one object; None where one of them is not so plain after all."""
+    values: dict[str, Any] = {}
+    try:
+        for name, leaf in plan.leaves.items():
+            value = leaf.read(source)
+            if value is None:
+                if leaf.required:
+                    return None
+            elif value.__class__ is not leaf.kind:
+                value = _coerced(leaf, value)
+                if value is None:
+                    return None
+            elif leaf.quick is not None:
+                value = leaf.quick(value)
+                if value is None:
+                    return None
+            values[name] = value
+    except Exception:  # noqa: BLE001 - the normal way raises it again, and tells where
+        return None
+    return values
+
+
+def _coerced(leaf: _Leaf, value: Any) -> Any:
+    """What a type makes of a value; None where that is not for certain."""
+    if value.__class__ not in _NEVER_AWAITABLE and (isinstance(value, Exception) or isawaitable(value)):
+        return None
+    coerced = leaf.coerce(value)
+    return None if coerced is Undefined else coerced
+
+
+@lru_cache(4096)
+def _leaf(schema: GraphQLSchema, parent_type: GraphQLObjectType, name: str) -> _Leaf | None:
+    """How a field is read; None where it is not plain."""
+    if name == "__typename":
+        return _Leaf(lambda _: parent_type.name, str, str, None, required=True)
+    definition = schema.get_field(parent_type, name)
+    field = definition.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF) if definition else None
+    if definition is None or field is None or definition.args:
+        return None
+    reader = field.metadata.get(READ)
+    if reader is None and not getattr(definition.resolve, "_is_default", False):
+        return None
+    declared: Any = definition.type
+    required = is_non_null_type(declared)
+    kind = declared.of_type if required else declared
+    if not is_leaf_type(kind):
+        return None
+    return _Leaf(reader or attrgetter(field.python_name), kind.coerce_output_value, *_quick(kind), required)
+
+
+def _quick(kind: Any) -> tuple[type | None, Callable[[Any], Any] | None]:
+    """Which Python type a leaf's values have, and what becomes of them, where that can be known beforehand."""
+    if isinstance(kind, GraphQLEnumType):
+        members: type[Enum] = kind.extensions[GraphQLCoreConverter.DEFINITION_BACKREF].wrapped_cls
+        return members, {member: kind.coerce_output_value(member) for member in members}.get
+    if not is_specified_scalar_type(kind):
+        return None, None
+    return {"String": (str, None), "ID": (str, None), "Boolean": (bool, None), "Int": (int, _whole)}.get(
+        kind.name, (None, None)
+    )
+
+
+def _whole(number: int) -> int | None:
+    return number if GRAPHQL_MIN_INT <= number <= GRAPHQL_MAX_INT else None
+
+
+def _origin(kind: GraphQLObjectType) -> type | None:
+    definition = kind.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
+    return None if definition is None or definition.is_type_of else definition.origin
 
 
 def _in_order(fields: Any, ready: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import strawberry
 from gql_gateway.api.context import Info
 from gql_gateway.api.errors import refusals_as
 from gql_gateway.api.fields import resolved
-from gql_gateway.api.files import JobFile, UploadTicket
+from gql_gateway.api.files import JobFile, Links, UploadTicket
 from gql_gateway.api.inputs import (
     CreateJobInput,
     CreateTokenInput,
@@ -62,7 +62,7 @@ class Mutation:
     @refusals_as(CreateUserPayload)
     async def create_user(self, info: Info) -> CreateUserPayload | None:
         """The caller as a user."""
-        return CreateUserPayload(user=User.of(await info.context.services.users.create(info.context.caller)))
+        return CreateUserPayload(user=User(row=await info.context.services.users.create(info.context.caller)))
 
     @resolved(
         "Create a job and its folder on the cluster. Nothing runs before `launch`. Example: "
@@ -79,7 +79,7 @@ class Mutation:
             cluster=given(data.cluster),
             idempotency_key=key,
         )
-        return JobPayload(job=Job.of(row))
+        return JobPayload(job=Job(row=row))
 
     @resolved(
         "Put a file into a job's folder. It appears whole under its name, or not at all, and takes the "
@@ -95,7 +95,8 @@ class Mutation:
         path = file.name if given(data.path) is None else data.path
         if path is None:
             raise refuse(ErrorCode.INVALID_INPUT, "Give `path`: the file part has no name.", "input", "path")
-        return UploadPayload(file=JobFile.of(await services.files.upload(caller, key, path, file.chunks), job))
+        entry = await services.files.upload(caller, key, path, file.chunks)
+        return UploadPayload(file=JobFile(entry=entry, links=Links.of(info, job)))
 
     @resolved(
         "Begin an upload that may be cut and continued, for hours and for large files. The bytes go to the URL that "
@@ -138,9 +139,9 @@ class Mutation:
         """A job on its way into Slurm's queue, or what would become of it there."""
         if dry_run:
             row, forecast = await info.context.services.runs.forecast(info.context.caller, parse_job_id(data.job_id))
-            return JobPayload(job=Job.of(row), forecast=LaunchForecast(**asdict(forecast)))
+            return JobPayload(job=Job(row=row), forecast=LaunchForecast(**asdict(forecast)))
         row = await info.context.services.runs.launch(info.context.caller, parse_job_id(data.job_id))
-        return JobPayload(job=Job.of(row))
+        return JobPayload(job=Job(row=row))
 
     @resolved(
         "Ask for a job to be cancelled. Waits a few seconds for its end, which Slurm must confirm. A job "
@@ -151,7 +152,7 @@ class Mutation:
     async def cancel(self, info: Info, data: _JobToUse) -> JobPayload | None:
         """A job on its way to its end."""
         row = await info.context.services.runs.cancel(info.context.caller, parse_job_id(data.job_id))
-        return JobPayload(job=Job.of(row))
+        return JobPayload(job=Job(row=row))
 
     @resolved(
         "Create a new job with the same parameters, and with the files that were uploaded to the first one "
@@ -162,7 +163,7 @@ class Mutation:
     async def clone_job(self, info: Info, data: _JobToUse) -> JobPayload | None:
         """A new job like another one."""
         row = await info.context.services.jobs.clone(info.context.caller, parse_job_id(data.job_id))
-        return JobPayload(job=Job.of(row))
+        return JobPayload(job=Job(row=row))
 
     @resolved(
         "Delete a job that has ended or was never launched, with its folder on the cluster. Example: "

@@ -1,8 +1,21 @@
 """What every object with an id has."""
 
+from functools import partial
+from typing import Any
+
 import strawberry
+
+from gql_gateway.api.fields import read
+from gql_gateway.core.ids import global_id
+
+_ID = "Id of the object: opaque, and never used for another one."
 
 
 @strawberry.interface(description="An object with an id, which `node` finds again.")
 class Node:
-    id: strawberry.ID = strawberry.field(description="Id of the object: opaque, and never used for another one.")
+    id: strawberry.ID = strawberry.field(description=_ID)
+
+
+def id_of(kind: str) -> Any:
+    """Declare the id of an object of this kind that stands for a row."""
+    return read("row.id", _ID, partial(global_id, kind))

@@ -10,7 +10,7 @@ from gql_gateway import __version__
 from gql_gateway.api.audit import AuditActor, AuditAfter, AuditJob, GatewayAuditEntryConnection
 from gql_gateway.api.clusters import Cluster, ClusterHealth, Heartbeat
 from gql_gateway.api.context import Info
-from gql_gateway.api.fields import resolved
+from gql_gateway.api.fields import columns_of, resolved
 from gql_gateway.api.filters import Filter, OrderBy, job_filter
 from gql_gateway.api.jobs import Job, JobConnection, States, User
 from gql_gateway.api.limits import PAGE_SIZE
@@ -35,7 +35,7 @@ class Query:
     async def me(self, info: Info) -> User | None:
         """The caller as a user."""
         row = await info.context.services.users.me(info.context.caller)
-        return User.of(row) if row else None
+        return User(row=row) if row else None
 
     @resolved("The object with this id, of whatever type; null where there is none, or it is not yours.")
     async def node(
@@ -119,8 +119,8 @@ async def _statuses(info: Info) -> Sequence[ClusterStatus]:
 
 async def _job(info: Info, global_id: str) -> Job | None:
     key = parse_job_id(global_id)
-    row = await info.context.services.jobs.get(info.context.caller, key) if key else None
-    return Job.of(row) if row else None
+    row = await info.context.services.jobs.show(info.context.caller, key, columns_of(Job, info)) if key else None
+    return Job(row=row) if row else None
 
 
 async def _user(info: Info, key: str) -> User | None:
@@ -129,4 +129,4 @@ async def _user(info: Info, key: str) -> User | None:
         return None
     caller, users = info.context.caller, info.context.services.users
     row = (await users.many([key])).get(key)
-    return User.of(row) if row and (caller.is_admin or row.email == caller.email) else None
+    return User(row=row) if row and (caller.is_admin or row.email == caller.email) else None

@@ -1,14 +1,15 @@
 """What jobs ask of a cluster, and how many of them are in which state."""
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 import strawberry
 
 from gql_gateway.api.enums import JobState
 from gql_gateway.api.scalars import ByteCount
 from gql_gateway.store.tables import Job
+
+USAGE_COLUMNS = ("started_at", "ended_at", "cpu_seconds", "peak_memory", "nodes")
+"""Columns of a job's row that `JobUsage` is made of."""
 
 
 @strawberry.type(description="What a job asks of the cluster.")
@@ -27,11 +28,6 @@ class Resources:
     )
     account: str | None = strawberry.field(description="Slurm account that it is charged to; null: the default one.")
     qos: str | None = strawberry.field(description="Quality of service in Slurm's sense; null: the default one.")
-
-    @classmethod
-    def of(cls, values: Mapping[str, Any]) -> "Resources":
-        """Resources, from a job's row."""
-        return cls(**values)
 
 
 @strawberry.type(description="A key and a value.")

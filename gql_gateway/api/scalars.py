@@ -13,6 +13,8 @@ from strawberry.types.scalar import ScalarDefinition
 MAX_BYTES = 2**53 - 1
 """The largest whole number that every JSON reader keeps exactly."""
 
+_OFFSET = len("+00:00")
+
 ByteCount = NewType("ByteCount", int)
 
 
@@ -37,7 +39,8 @@ class Upload(ABC):
 
 
 def _show_time(value: datetime) -> str:
-    return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    moment = value if value.tzinfo is UTC else value.astimezone(UTC)
+    return moment.isoformat(timespec="milliseconds")[:-_OFFSET] + "Z"
 
 
 def _read_time(value: object) -> datetime:

@@ -46,7 +46,7 @@ class Subscription:
         with info.context.services.subscription(info.context.caller.email):
             async with aclosing(changes):
                 async for row in changes:
-                    yield JobEvent.of(row)
+                    yield JobEvent(row=row)
 
     @followed(
         "A text file of a job as it grows. Waits for a job that is not launched and for a file that is not "

@@ -230,10 +230,10 @@ class GraphQLEndpoint(GraphQL[Context, None]):
 
     def create_response(self, response_data: Any, sub_response: Response) -> Response:
         """The answer that is one document."""
-        return _document(self.encode_json(response_data), sub_response.status_code, str(sub_response.media_type))
+        return _document(orjson.dumps(response_data), sub_response.status_code, str(sub_response.media_type))
 
 
-def _document(content: str, status: int, media_type: str) -> Response:
+def _document(content: bytes, status: int, media_type: str) -> Response:
     headers = {"Cache-Control": "no-store"}
     if status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
@@ -244,7 +244,7 @@ def _error(request: Request, fault: Fault, status: int) -> Response:
     """The answer to a request that is not run."""
     error = present(GraphQLError(str(fault), original_error=fault), _request_id(request))
     accept = request.headers.get("accept", "")
-    content = orjson.dumps({"errors": [error.formatted]}).decode()
+    content = orjson.dumps({"errors": [error.formatted]})
     response = _document(content, status, negotiation.answer_type(accept))
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
         response.headers["Allow"] = "GET, POST"

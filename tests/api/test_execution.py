@@ -4,6 +4,7 @@ import asyncio
 import enum
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
@@ -12,6 +13,7 @@ from graphql import FieldNode
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from gql_gateway.api.execution import PlainExecutor
+from gql_gateway.api.fields import read
 
 
 @strawberry.enum
@@ -34,6 +36,10 @@ class Thing(Named):
     at: datetime
     maybe: int | None
     words: list[str]
+    row: strawberry.Private[SimpleNamespace]
+    seen: str = read("row.seen", "Seen.")
+    both: int | None = read(("row.seen", "size"), "Both.", lambda seen, size: len(seen) + size)
+    items: list[int] = read("row.items", "Items.")
 
     @strawberry.field
     def computed(self, times: int = 2) -> int:
@@ -64,6 +70,7 @@ def thing(**values: Any) -> Thing:
         "at": datetime(2026, 1, 1, tzinfo=UTC),
         "maybe": None,
         "words": ["x", "y"],
+        "row": SimpleNamespace(seen="s", items=[1]),
     }
     return Thing(**{**good, **values})
 
@@ -84,6 +91,9 @@ THINGS = {
     "an exception where none may be": {"fine": ValueError("inside")},
     "wrong where null may be": {"maybe": "seven"},
     "wrong time": {"at": "yesterday"},
+    "nothing to read": {"row": SimpleNamespace()},
+    "what is read does not fit": {"size": "many", "row": SimpleNamespace(seen=7, items=None)},
+    "whole numbers that are true": {"size": True, "maybe": False},
 }
 
 
@@ -96,6 +106,14 @@ class Query:
     @strawberry.field
     def one(self, kind: str) -> Thing | None:
         return thing(**THINGS[kind])
+
+    @strawberry.field
+    def strict(self, kind: str) -> list[Thing]:
+        return [thing(), thing(**THINGS[kind])]
+
+    @strawberry.field
+    def others(self) -> list[Named]:
+        return [thing(), thing()]
 
     @strawberry.field
     def promised(self) -> Thing | None:
@@ -130,6 +148,8 @@ PLAIN, USUAL = (
 )
 SELECTIONS = (
     "name size",
+    "size seen n: seen __typename both",
+    "seen items both",
     "__typename name key size ratio fine colour at maybe",
     "words name later size computed again: computed(times: 3) n: name",
     "maybe broken name inner { size name inner { __typename at } } key",
@@ -146,7 +166,7 @@ async def answers(query: str) -> list[Any]:
 @pytest.mark.parametrize("selection", SELECTIONS)
 async def test_the_same_data_and_the_same_errors(kind: str, selection: str) -> None:
     selected, _, fragment = selection.partition(" | ")
-    for field in ("one", "things"):
+    for field in ("one", "things", "strict"):
         quick, usual = await answers(
             f'{{ {field}(kind: "{kind}") {{ {selected} }} good: named {{ name }} }} {fragment}'
         )
@@ -158,10 +178,15 @@ async def test_plain_fields_are_not_executed_one_by_one() -> None:
     Telling.told.clear()
     await PLAIN.execute('{ things(kind: "good") { name at words } }')
     assert Telling.told == ["things", *(4 * ["words"])]
+    Telling.told.clear()
+    await PLAIN.execute('{ strict(kind: "good") { name seen at } }')
+    assert Telling.told == ["strict"]
 
 
 async def test_promises_are_kept() -> None:
-    quick, usual = await answers("{ promised { name maybe size } named { name __typename ... on Thing { size } } }")
+    quick, usual = await answers(
+        "{ promised { name maybe size } named { name __typename ... on Thing { size } } others { name __typename } }"
+    )
     assert quick == usual
     assert quick[0]["promised"] == {"name": "a", "maybe": 7, "size": 7}
 
