@@ -1,16 +1,16 @@
 """A job's files: what an entry is, and every operation that is one question and one answer."""
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from operator import attrgetter
 from stat import S_IFDIR, S_IFLNK, S_IFREG
 from typing import Any
 
 from gql_gateway.cluster.config import ClusterConfig
 from gql_gateway.cluster.remote import Remote
-from gql_gateway.core.paths import WORK, JobPath
+from gql_gateway.core.paths import WORK, JobPath, is_protected
 
 GATEWAY = [".gateway"]
 NOTICES = [*GATEWAY, "notices"]
@@ -80,9 +80,13 @@ class EndRecord:
 
 def entry_of(path: JobPath, told: Mapping[str, Any]) -> FileEntry:
     """An entry at `path` from what the agent tells of it."""
+    return _entry(str(path), path.name, told, protected=path.is_protected)
+
+
+def _entry(path: str, name: str, told: Mapping[str, Any], *, protected: bool) -> FileEntry:
     return FileEntry(
-        path=str(path),
-        name=path.name,
+        path=path,
+        name=name,
         kind=_KINDS.get(told["format"], FileKind.OTHER),
         size=told["size"],
         modified_at=datetime.fromtimestamp(told["mtime"], UTC),
@@ -90,7 +94,7 @@ def entry_of(path: JobPath, told: Mapping[str, Any]) -> FileEntry:
         user=told["user"],
         group=told["group"],
         link_target=told["target"],
-        protected=path.is_protected,
+        protected=protected,
     )
 
 
@@ -122,17 +126,16 @@ class Files:
 
     async def entries(self, folder: str, path: JobPath) -> list[FileEntry]:
         """Entries of a folder by name; at the top, the protected ones stand among those of work/."""
-        inside = self._entries([*parts_of(folder), *path.on_disk], path)
-        if path.parts:
-            return await inside
-        work, own = await asyncio.gather(inside, self._entries(parts_of(folder), path))
-        found = [entry for entry in work if not entry.protected] + [entry for entry in own if entry.protected]
-        return sorted(found, key=lambda entry: entry.name)
-
-    async def _entries(self, parts: list[str], path: JobPath) -> list[FileEntry]:
-        told = (await self._call("list", {"parts": parts}))["entries"]
-        entries = [entry_of(JobPath((*path.parts, item["name"])), item) for item in told]
-        return sorted(entries, key=lambda entry: entry.name)
+        job = parts_of(folder)
+        asked = {"parts": [*job, *path.on_disk]} | ({} if path.parts else {"beside": job})
+        told = await self._call("list", asked)
+        before = f"{path}/" if path.parts else ""
+        # A name of the job's own, in work/, is not where the same path leads to.
+        inside = (one for one in told["entries"] if path.parts or not is_protected(one["name"]))
+        own = (one for one in told.get("beside", ()) if is_protected(one["name"]))
+        found = [_entry(before + one["name"], one["name"], one, protected=False) for one in inside]
+        found += [_entry(one["name"], one["name"], one, protected=True) for one in own]
+        return sorted(found, key=attrgetter("name"))
 
     async def entry(self, folder: str, path: JobPath) -> FileEntry:
         """One entry, never what a link points to."""

@@ -3,13 +3,14 @@
 import time
 from collections.abc import Sequence
 
-from itsdangerous import BadSignature, URLSafeSerializer
+from itsdangerous import BadSignature
 
 from gql_gateway.cluster.parts import Part
 from gql_gateway.core.errors import Fault, Forbidden
 from gql_gateway.core.identity import Identity, Role
 from gql_gateway.core.paths import parse_writable
 from gql_gateway.services.uploads import Ticket
+from gql_gateway.web.signing import UrlSerializer
 
 _SALT = "gql-gateway uploads 1"
 
@@ -25,8 +26,7 @@ class TicketSigner:
     """Makes and reads URLs of uploads. The first of `keys` signs, all are accepted."""
 
     def __init__(self, keys: Sequence[str], base_url: str) -> None:
-        # itsdangerous takes the oldest key first and signs with the last.
-        self._serializer = URLSafeSerializer(list(reversed(keys)), salt=_SALT)
+        self._serializer = UrlSerializer(keys, _SALT)
         self._base_url = base_url
 
     def url(self, ticket: Ticket, identity: Identity) -> str:

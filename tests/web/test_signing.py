@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from itsdangerous import URLSafeSerializer
 
 from gql_gateway.core.errors import Forbidden
 from gql_gateway.core.identity import Identity, Role
@@ -28,6 +29,14 @@ def test_the_url_carries_the_whole_permission() -> None:
     assert (permission.job_id, permission.path) == ("ab" * 16, "results/ä b.txt")
     assert (permission.identity.email, permission.identity.is_admin) == (ALICE.email, True)
     assert 59 <= permission.expires - time.time() <= 60
+
+
+@pytest.mark.parametrize("path", ["x", "x" * 300])
+def test_what_itsdangerous_made_by_itself_is_read_too(path: str) -> None:
+    """Links of a gateway of the version before work on: its longer ones were compressed."""
+    made = URLSafeSerializer([NEW], salt="gql-gateway files 1").dumps(["r", "j", path, "e", "user", 2**40])
+    assert made.startswith(".") is (len(path) > 100)
+    assert Signer([NEW], BASE, 60).check(made, Access.READ).path == path
 
 
 @pytest.mark.parametrize(("made", "asked"), [(Access.READ, Access.WRITE), (Access.WRITE, Access.READ)])

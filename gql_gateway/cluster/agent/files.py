@@ -20,12 +20,19 @@ Answer = Union[Header, Tuple[Header, bytes]]
 
 
 def list_folder(request: Header, _: bytes) -> Answer:
-    """Entries of a folder, as they come."""
-    with Folder(request["root"], request["parts"]) as fd:
+    """Entries of a folder as they come, and of another one beside it."""
+    answer = {"entries": listing(request["root"], request["parts"])}
+    if "beside" in request:
+        answer["beside"] = listing(request["root"], request["beside"])
+    return answer
+
+
+def listing(root: str, parts: List[str]) -> List[Dict[str, Any]]:
+    with Folder(root, parts) as fd:
         names = list(itertools.islice(paths.names_in(fd), LIST_LIMIT + 1))
         if len(names) > LIST_LIMIT:
             raise Wrong("LIMIT_EXCEEDED", f"The folder has more than {LIST_LIMIT} entries, too many to list.")
-        return {"entries": [found for found in (seen(fd, name) for name in names) if found]}
+        return [found for found in (seen(fd, name) for name in names) if found]
 
 
 def seen(fd: int, name: bytes) -> Optional[Dict[str, Any]]:
