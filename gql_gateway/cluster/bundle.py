@@ -15,6 +15,7 @@ MODULES = (
     "arrival",
     "room",
     "files",
+    "digest",
     "parts",
     "transfer",
     "archive",

@@ -9,10 +9,11 @@ import fcntl
 import os
 import signal
 import stat
+from typing import Optional
 
 from gql_gateway.cluster.agent import paths, removal
 from gql_gateway.cluster.agent.arrival import INCOMING, place
-from gql_gateway.cluster.agent.files import sha256_of
+from gql_gateway.cluster.agent.digest import Digest
 from gql_gateway.cluster.agent.paths import Folder
 from gql_gateway.cluster.agent.wire import LENGTH, Header, Wire, Wrong, write_all
 
@@ -120,14 +121,17 @@ class Part:
 
     def receive(self, wire: Wire) -> Header:
         """Write what comes; the part stays, unless it is whole now, or all that came is to be forgotten."""
-        kept = self.pieces(wire)
+        digest = Digest(self.fd, self.request["offset"]) if self.request["sha256"] else None
+        kept = self.pieces(wire, digest)
         signal.alarm(0)
         if self.request["atomic"] and not kept:
             os.ftruncate(self.fd, self.request["offset"])
         offset = os.fstat(self.fd).st_size
-        return self.finish() if offset == self.request["size"] else {"state": "open", "offset": offset}
+        if offset != self.request["size"]:
+            return {"state": "open", "offset": offset}
+        return self.finish(digest.hexdigest() if digest else None)
 
-    def pieces(self, wire: Wire) -> bool:
+    def pieces(self, wire: Wire, digest: Optional[Digest]) -> bool:
         """Write pieces, each after its length, up to an empty one and a byte that says whether they are good."""
         buffer = memoryview(bytearray(BLOCK))
         left = 0
@@ -142,12 +146,14 @@ class Part:
             if not size:
                 return False
             write_all(self.fd, buffer[:size])
+            if digest:
+                digest.grown(size)
             left -= size
 
-    def finish(self) -> Header:
+    def finish(self, sha256: Optional[str]) -> Header:
         """Check the whole file, and put it under its name."""
         request = self.request
-        if request["sha256"] and sha256_of(self.fd) != request["sha256"]:
+        if sha256 != request["sha256"]:
             removal.unlinked(self.incoming, part_name(request))
             return {"state": "mismatch", "offset": 0}
         os.close(os.open(mark_name(request), MARK, 0o600, dir_fd=self.incoming))
