@@ -16,10 +16,14 @@ class Connection:
         self.url = find_url(url)
         self.patience = patience
         self.wire = Wire(self.url, token if callable(token) else find_token(token), timeout)
-        self._http = httpx.AsyncClient(timeout=timeout, headers=HEADERS)
-        self.files = Files(self.wire, Uploader(self._http, patience), Downloader(self._http, patience), patience)
+        trusted = httpx.create_ssl_context()
+        self._http = httpx.AsyncClient(timeout=timeout, headers=HEADERS, verify=trusted)
+        self._bulk = httpx.Client(timeout=timeout, headers=HEADERS, verify=trusted)
+        uploader = Uploader(self._http, self._bulk, patience)
+        self.files = Files(self.wire, uploader, Downloader(self._http, self._bulk, patience), patience)
 
     async def close(self) -> None:
         """Close all connections."""
         await self.wire.close()
         await self._http.aclose()
+        self._bulk.close()

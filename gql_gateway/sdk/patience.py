@@ -20,6 +20,13 @@ class Patience:
         self._wait = _FIRST_WAIT
         self._first_loss: float | None = None
         self._connected: float | None = None
+        self._furthest = 0
+
+    def reached(self, position: int) -> None:
+        """A transfer is so far; that it got this far once before is no progress."""
+        if position > self._furthest:
+            self._furthest = position
+            self.progress()
 
     def progress(self) -> None:
         """Something arrived: the next loss is a first one again."""

@@ -7,28 +7,31 @@ The token is never sent along: the URL carries the right.
 import asyncio
 import hashlib
 import io
-from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import aclosing
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import httpx
 
 from gql_gateway.sdk import errors
 from gql_gateway.sdk.answers import CHUNK, lost, raise_for
 from gql_gateway.sdk.patience import Patience
+from gql_gateway.sdk.threads import Tell, in_thread
 
 Moved = Callable[[int, int], None]
 """Told how many bytes were moved, of how many."""
 
 _TUS = {"Tus-Resumable": "1.0.0"}
+_PART = 16 * CHUNK
+"""Bytes of a file that are hashed in one go; Ctrl-C is heard behind each."""
 
 
 class Uploader:
-    """Sends files; `patience` is how many seconds without progress it bears."""
+    """Sends files; `bulk` carries them, and `patience` is how many seconds without progress it bears."""
 
-    def __init__(self, http: httpx.AsyncClient, patience: float) -> None:
+    def __init__(self, http: httpx.AsyncClient, bulk: httpx.Client, patience: float) -> None:
         self._http = http
+        self._bulk = bulk
         self._patience = patience
 
     async def send(self, url: str, source: Path, size: int, moved: Moved) -> None:
@@ -40,17 +43,17 @@ class Uploader:
         """
         patience = Patience(self._patience)
 
-        def progress(sent: int) -> None:
-            patience.progress()
-            moved(sent, size)
+        def sent(offset: int) -> None:
+            patience.reached(offset)
+            moved(offset, size)
 
         arrived: int | None = 0
-        with source.open("rb") as file:
+        with source.open("rb", buffering=0) as file:
             while True:
                 try:
                     arrived = await self._offset(url) if arrived is None else arrived
                     # With nothing left to send this asks whether the file is complete, and completes it.
-                    arrived = await self._patch(url, arrived, size - arrived, _rest(file, arrived, size, progress))
+                    arrived = await in_thread(_Rest(self._bulk, url, file, arrived, size), sent)
                 except errors.ConnectionLost as loss:
                     await patience.after(loss)
                     arrived = None
@@ -58,38 +61,52 @@ class Uploader:
                     return
 
     async def _offset(self, url: str) -> int:
-        return int((await self._request("HEAD", url)).headers["Upload-Offset"])
-
-    async def _patch(self, url: str, offset: int, length: int, rest: AsyncGenerator[bytes, None]) -> int:
-        headers = {
-            "Content-Type": "application/offset+octet-stream",
-            "Content-Length": str(length),
-            "Upload-Offset": str(offset),
-        }
-        async with aclosing(rest):
-            response = await self._request("PATCH", url, headers=headers, content=rest)
-        return int(response.headers["Upload-Offset"])
-
-    async def _request(self, method: str, url: str, headers: Mapping[str, str] = _TUS, **body: Any) -> httpx.Response:
         try:
-            response = await self._http.request(method, url, headers={**_TUS, **headers}, **body)
+            return _offset_in(await self._http.head(url, headers=_TUS))
         except httpx.TransportError as error:
             raise lost(error) from error
-        raise_for(response)
-        return response
 
 
-async def _rest(file: BinaryIO, offset: int, size: int, progress: Callable[[int], None]) -> AsyncGenerator[bytes, None]:
-    """What is left of a file, as the body of a request; a chunk counts as sent when the next one is asked for."""
-    file.seek(offset)
-    progress(offset)
-    while offset < size:
-        chunk = await asyncio.to_thread(file.read, min(CHUNK, size - offset))
-        if not chunk:
-            raise errors.TransferFailed("The file became shorter while it was sent.")
-        yield chunk
-        offset += len(chunk)
-        progress(offset)
+class _Rest:
+    """What is left of a file to send; in a thread."""
+
+    def __init__(self, http: httpx.Client, url: str, file: BinaryIO, offset: int, size: int) -> None:
+        self._http = http
+        self._url = url
+        self._file = file
+        self._offset = offset
+        self._size = size
+
+    def __call__(self, tell: Tell) -> int:
+        """Send it; how far the upload is then."""
+        headers = {
+            **_TUS,
+            "Content-Type": "application/offset+octet-stream",
+            "Content-Length": str(self._size - self._offset),
+            "Upload-Offset": str(self._offset),
+        }
+        try:
+            return _offset_in(self._http.patch(self._url, headers=headers, content=self._chunks(tell)))
+        except httpx.TransportError as error:
+            raise lost(error) from error
+
+    def _chunks(self, tell: Tell) -> Iterator[bytes]:
+        """The body of the request; a chunk counts as sent when the next one is asked for."""
+        offset = self._offset
+        self._file.seek(offset)
+        tell(offset)
+        while offset < self._size:
+            chunk = self._file.read(min(CHUNK, self._size - offset))
+            if not chunk:
+                raise errors.TransferFailed("The file became shorter while it was sent.")
+            yield chunk
+            offset += len(chunk)
+            tell(offset)
+
+
+def _offset_in(response: httpx.Response) -> int:
+    raise_for(response)
+    return int(response.headers["Upload-Offset"])
 
 
 class CountedFile(io.FileIO):
@@ -109,14 +126,17 @@ class CountedFile(io.FileIO):
 async def measured(path: Path) -> tuple[int, str]:
     """Size and SHA-256 of a file, read outside the event loop."""
     digest = hashlib.sha256()
+    block = memoryview(bytearray(CHUNK))
 
     def read_part() -> int:
-        part = file.read(16 * CHUNK)
-        digest.update(part)
-        return len(part)
+        read = 0
+        while read < _PART and (size := file.readinto(block)):
+            digest.update(block[:size])
+            read += size
+        return read
 
     size = 0
-    with path.open("rb") as file:
+    with path.open("rb", buffering=0) as file:
         while read := await asyncio.to_thread(read_part):
             size += read
     return size, digest.hexdigest()

@@ -31,10 +31,11 @@ def test_an_upload_of_500_mib_survives_a_cut(remote: Remote, site: SlurmSite, tm
     source = tmp_path / "big.bin"
     sha256 = big_file(source, 500)
     job = remote.gateway.new_job("upload", IMAGE)
-    before = remote.line.connections
+    connections, before = remote.line.connections, remote.line.up
     remote.line.cut_when_sent(250 * MIB)
     sent = job.upload(source, "data/big.bin")
-    assert remote.line.connections > before + 1, "the line was cut"
+    assert remote.line.connections > connections + 1, "the line was cut"
+    assert remote.line.up - before < 530 * MIB, "what had arrived was not sent again"
     assert (sent.size, sent.sha256) == (500 * MIB, sha256)
     path = f"{job.info.folder}/work/data/big.bin"
     assert site.run(["sha256sum", path]).stdout.split()[0] == sha256

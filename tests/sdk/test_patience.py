@@ -15,8 +15,9 @@ async def test_no_patience_raises_at_once() -> None:
     assert raised.value is loss
 
 
-async def lose_for_ever(patience: Patience) -> None:
+async def lose_for_ever(patience: Patience, reached: int = 0) -> None:
     for _ in range(100):
+        patience.reached(reached)
         await patience.after(ConnectionLost("cut"))
 
 
@@ -33,3 +34,8 @@ async def test_progress_renews_it() -> None:
     for _ in range(4):
         patience.progress()
         await patience.after(ConnectionLost("cut"))
+
+
+async def test_only_more_than_ever_is_progress() -> None:
+    with pytest.raises(ConnectionLost):
+        await lose_for_ever(Patience(1.0), reached=10)
