@@ -89,15 +89,23 @@ def test_a_job_that_fails_is_an_exception_with_its_evidence(scientist: HpcGatewa
 def test_states_and_output_are_pushed(scientist: HpcGateway) -> None:
     job = scientist.new_job("pushed", IMAGE, args=["sh", "-c", "echo one; sleep 1; echo two"])
     seen: list[JobState] = []
-    watcher = threading.Thread(target=lambda: seen.extend(change.state for change in job.watch()))
+    watching = threading.Event()
+
+    def watch() -> None:
+        for change in job.watch():
+            seen.append(change.state)
+            watching.set()
+
+    watcher = threading.Thread(target=watch)
     watcher.start()
+    assert watching.wait(30)
     job.launch()
     assert "".join(job.output()) == "one\ntwo\n"
     watcher.join(30)
-    assert seen[0] in {JobState.CREATED, JobState.LAUNCHING}
-    assert seen[-2:] == [JobState.RUNNING, JobState.COMPLETED]
     history = [change.state for change in job.history()]
-    assert history == [JobState.CREATED, JobState.LAUNCHING, JobState.QUEUED, JobState.RUNNING, JobState.COMPLETED]
+    assert (
+        seen == history == [JobState.CREATED, JobState.LAUNCHING, JobState.QUEUED, JobState.RUNNING, JobState.COMPLETED]
+    )
     assert [change.state for change in job.watch()] == [JobState.COMPLETED], "of an ended job its end is told"
     assert list(job.watch(after=job.history()[-1].cursor)) == [], "and behind its end nothing"
     assert [change.state for change in job.watch(after=job.history()[2].cursor)] == history[3:]
