@@ -11,8 +11,6 @@ from pathlib import Path
 
 import structlog
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from gql_gateway import __version__
@@ -38,6 +36,7 @@ from gql_gateway.watcher.run import Watcher, WatcherOptions
 from gql_gateway.watcher.verdict import Patience
 from gql_gateway.web.archives import ArchiveRoutes
 from gql_gateway.web.claims import ClaimRules
+from gql_gateway.web.cors import cors
 from gql_gateway.web.door import Door, DoorOptions
 from gql_gateway.web.endpoint import EndpointOptions, GraphQLEndpoint
 from gql_gateway.web.errors import HANDLERS
@@ -49,24 +48,15 @@ from gql_gateway.web.middleware import Surroundings
 from gql_gateway.web.oidc import JwtRules
 from gql_gateway.web.pages import Pages
 from gql_gateway.web.platform import Platform
-from gql_gateway.web.requests import PREFLIGHTED
 from gql_gateway.web.signing import Signer, kept_key
 from gql_gateway.web.statuses import Statuses
 from gql_gateway.web.tickets import TicketSigner
-from gql_gateway.web.tus import ANSWER_HEADERS, REQUEST_HEADERS, TusRoutes
+from gql_gateway.web.tus import TusRoutes
 
 log = structlog.get_logger()
 
 _SQLITE = "sqlite+aiosqlite:///"
 _STALE_LOOKS = 3
-_ASKED_WITH = (
-    *("Authorization", "Content-Type", "Range", "If-Range", "Want-Repr-Digest", "X-Request-ID"),
-    *PREFLIGHTED,  # which clients send with uploads to show that they were let in
-)
-_TOLD_WITH = (
-    *("Accept-Ranges", "Content-Disposition", "Content-Range", "ETag", "Repr-Digest", "Retry-After"),
-    *("WWW-Authenticate", "X-Request-ID"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +143,7 @@ def create_app(settings: Settings, signing: tuple[str, ...]) -> Application:
             *tus.routes,
             *(marketplace.routes if settings.marketplace.enabled else ()),
         ],
-        middleware=_cors(settings.server.allowed_origins),
+        middleware=cors(settings.server.allowed_origins),
         exception_handlers=HANDLERS,
         lifespan=lambda _app: gateway.running(),
         max_body_size=settings.limits.request_bytes,
@@ -262,19 +252,3 @@ def _jwt_rules(auth: Auth) -> JwtRules | None:
 def _door_options(settings: Settings) -> DoorOptions:
     limits = settings.limits
     return DoorOptions(settings.auth.revocation_seconds, limits.requests_per_minute, limits.subscriptions)
-
-
-def _cors(origins: tuple[str, ...]) -> list[Middleware]:
-    """Let pages of these origins call the API; none are let in by default. Cookies are never used."""
-    if not origins:
-        return []
-    return [
-        Middleware(
-            CORSMiddleware,
-            allow_origins=origins,
-            allow_methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
-            allow_headers=[*_ASKED_WITH, *REQUEST_HEADERS],
-            expose_headers=[*_TOLD_WITH, *ANSWER_HEADERS],
-            max_age=3600,
-        )
-    ]
