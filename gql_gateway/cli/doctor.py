@@ -13,9 +13,10 @@ from gql_gateway import __version__
 from gql_gateway.cli.options import Config, settings_of
 from gql_gateway.cluster import container, slurm, slurm_cluster
 from gql_gateway.cluster.config import ClusterConfig
+from gql_gateway.cluster.door import Door
 from gql_gateway.cluster.files import Files
 from gql_gateway.cluster.remote import Remote
-from gql_gateway.cluster.ssh import Door, Lane
+from gql_gateway.cluster.ssh import Lane
 from gql_gateway.core.errors import ClusterUnavailable, Fault, GatewayError, Refused
 from gql_gateway.core.ids import new_id
 from gql_gateway.settings import Settings, SettingsError

@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager, aclosing, suppress
-from dataclasses import dataclass, field
+from contextlib import AbstractAsyncContextManager, aclosing
 from datetime import UTC, datetime
 
-from gql_gateway.cluster import container, script, slurm, slurm_cluster, slurm_usage
+from gql_gateway.cluster import script, slurm, slurm_usage
 from gql_gateway.cluster.bulk import Bulk
 from gql_gateway.cluster.config import ClusterConfig as ClusterConfig
+from gql_gateway.cluster.door import Door, Host
 from gql_gateway.cluster.files import Checksum as Checksum
 from gql_gateway.cluster.files import Download as Download
 from gql_gateway.cluster.files import EndRecord as EndRecord
@@ -17,29 +17,16 @@ from gql_gateway.cluster.files import Files, parts_of
 from gql_gateway.cluster.follows import Follows
 from gql_gateway.cluster.journal import Observer
 from gql_gateway.cluster.parts import Parts
+from gql_gateway.cluster.probe import ClusterReport as ClusterReport
+from gql_gateway.cluster.probe import Probe
 from gql_gateway.cluster.remote import Remote
-from gql_gateway.cluster.slurm_cluster import PartitionInfo as PartitionInfo
-from gql_gateway.cluster.ssh import Door, Lane
+from gql_gateway.cluster.ssh import Lane
 from gql_gateway.cluster.transfers import Transfers
-from gql_gateway.core.errors import GatewayError, Refused
+from gql_gateway.core.errors import Refused
 from gql_gateway.core.paths import JobPath, parse
 from gql_gateway.core.spec import JobSpec
 from gql_gateway.core.states import Observation
 from gql_gateway.core.usage import Forecast
-
-SOON = 3.0
-AGAIN = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class ClusterReport:
-    """How a cluster is. `message` says what is amiss where it is not available."""
-
-    available: bool
-    message: str | None
-    slurm_version: str | None
-    checked_at: datetime
-    partitions: tuple[PartitionInfo, ...] = field(default=())
 
 
 def _observe_nothing(_cluster: str, _operation: str, _seconds: float, _outcome: str) -> None:
@@ -49,82 +36,69 @@ def _observe_nothing(_cluster: str, _operation: str, _seconds: float, _outcome: 
 class Cluster:
     """One cluster. Every method may raise ClusterUnavailable (nothing was done) and ClusterTimeout (outcome unknown).
 
+    `host` and `probe` are those of the same cluster as another account uses it (see `through`).
+
     Methods on files take a job's folder relative to the root, and raise Refused with FILE_NOT_FOUND, PATH_NOT_ALLOWED
     (a link, FIFO, device or socket on the way), FILE_EXISTS, FILE_TOO_LARGE and LIMIT_EXCEEDED (no room).
     """
 
-    def __init__(self, config: ClusterConfig, observe: Observer = _observe_nothing) -> None:
+    def __init__(
+        self,
+        config: ClusterConfig,
+        observe: Observer = _observe_nothing,
+        *,
+        host: Host | None = None,
+        probe: Probe | None = None,
+    ) -> None:
         self.config = config
-        self._door = door = Door()
+        self._door = door = Door(host or Host())
         self._control = Remote(Lane(config, "control", door), config, observe)
         self._polling = Remote(Lane(config, "polling", door), config, observe)
         self._lanes = [Lane(config, f"bulk-{number}", door) for number in range(1, config.bulk_connections + 1)]
+        self._parts: list[Remote | Lane] = [self._control, self._polling, *self._lanes]
         bulk = Bulk(config, self._lanes)
         self._files = Files(config, self._control)
         self._transfers = Transfers(config, self._control, bulk, observe)
         self.parts = Parts(config, self._control, bulk, observe)
         self._follows = Follows(config, self._polling)
-        self._runtime: container.Runtime | None = None
-        self._waking: asyncio.Task[None] | None = None
+        self._probe = probe or Probe(config, self._control)
 
     @property
     def name(self) -> str:
         """The cluster's name in the gateway."""
         return self.config.name
 
+    def through(self, config: ClusterConfig, observe: Observer) -> "Cluster":
+        """The same cluster through another account: one host to connect to, and one container command."""
+        return Cluster(config, observe, host=self._door.host, probe=self._probe)
+
     async def start(self) -> None:
         """Connect; where the cluster does not answer soon, go on trying behind the scenes."""
-        tried = asyncio.Event()
-        self._waking = asyncio.create_task(self._wake(tried))
-        with suppress(TimeoutError):
-            async with asyncio.timeout(SOON):
-                await tried.wait()
+        await self._probe.start()
 
-    async def _wake(self, tried: asyncio.Event) -> None:
-        """Ask until there is an answer, and learn what scripts for this cluster may hold."""
-        while not await self._answers():
-            tried.set()
-            await asyncio.sleep(AGAIN)
-        await self._probe_container()
-        tried.set()
+    @property
+    def idle(self) -> float:
+        """Seconds since when nothing is under way; 0 while something is."""
+        return min(part.use.idle for part in self._parts)
 
-    async def _answers(self) -> bool:
-        try:
-            await self._control.call("ping", {}, seconds=self.config.connect_timeout)
-        except GatewayError:
-            return False
-        return True
+    async def rest(self) -> None:
+        """Close the connections that are not in use; each is made again when it is."""
+        await asyncio.gather(*(part.rest() for part in self._parts))
 
     async def close(self) -> None:
         """Close every connection; what runs there ends."""
         self._door.shut()
-        if self._waking:
-            self._waking.cancel()
+        self._probe.close()
         await self._follows.close()
-        closing = [self._control.close(), self._polling.close(), *(lane.close() for lane in self._lanes)]
-        await asyncio.gather(*closing)
+        await asyncio.gather(*(part.close() for part in self._parts))
 
     async def probe(self) -> ClusterReport:
         """Ask how the cluster is; never raises because it is down."""
-        version, at = None, datetime.now(UTC)
-        try:
-            version = slurm_cluster.read_version(await self._ask(slurm_cluster.version()))
-            slurm_cluster.read_ping(await self._ask(slurm_cluster.ping()))
-            partitions = slurm_cluster.read_partitions(await self._ask(slurm_cluster.sinfo()))
-            await self._probe_container()
-        except Refused as refused:
-            problem = refused.problems[0]
-            message = f"{problem.message} {problem.detail}" if problem.detail else problem.message
-            return ClusterReport(available=False, message=message, slurm_version=version, checked_at=at)
-        return ClusterReport(available=True, message=None, slurm_version=version, checked_at=at, partitions=partitions)
+        return await self._probe.report()
 
-    async def _probe_container(self) -> None:
-        """Learn what the container command understands, once; one that only the preamble brings is taken as new."""
-        if self._runtime:
-            return
-        with suppress(Refused):
-            answer = await self._ask(container.help_command(self.config.container))
-            self._runtime = container.read_help(answer.stdout + answer.stderr)
+    async def uid_of(self, account: str) -> int | None:
+        """The number of an account on the cluster; None where there is no such account."""
+        return await self._files.uid_of(account)
 
     def render_script(self, job_id: str, folder: str, spec: JobSpec) -> str:
         """The text of a job's run.sh."""
@@ -138,7 +112,7 @@ class Cluster:
                 command=config.container,
                 preamble=config.preamble,
                 network=config.network,
-                runtime=self._runtime or container.Runtime(),
+                runtime=self._probe.runtime,
             )
         )
 
@@ -230,6 +204,10 @@ class Cluster:
         return await self._files.script_intact(folder, sha256)
 
     # -- files --------------------------------------------------------------------------------------------------
+
+    async def make_root(self) -> None:
+        """Make the root folder where it is not there; the folder above it is."""
+        await self._files.make_root()
 
     async def make_user_folder(self, name: str) -> None:
         """Make a user's folder; one that is there stays."""

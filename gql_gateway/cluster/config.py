@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from gql_gateway.core.accounts import NAME
+
 _ROOT = re.compile(r"(/[A-Za-z0-9._-]+)+")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9_-]{{0,63}}(@{NAME.pattern})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ class ClusterConfig:
 
     def _faults(self) -> list[str]:
         rules = {
-            "name must be 1 to 64 letters, digits, _ and -": _NAME.fullmatch(self.name),
+            "name must be 1 to 64 letters, digits, _ and -, perhaps @ and an account": _NAME.fullmatch(self.name),
             "host is empty": self.host,
             "port must be 1 to 65535": 0 < self.port < 2**16,
             "username is empty": self.username,

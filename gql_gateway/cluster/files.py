@@ -111,6 +111,15 @@ class Files:
         self._root = config.root
         self._remote = remote
 
+    async def uid_of(self, account: str) -> int | None:
+        """The number of an account; None where there is none of that name."""
+        found: int | None = (await self._call("account", {"name": account}))["uid"]
+        return found
+
+    async def make_root(self) -> None:
+        """Make the root itself, unless it is there."""
+        await self._call("root", {})
+
     async def make_folder(self, name: str) -> None:
         """Make a folder in the root."""
         await self._call("mkdirs", {"parts": [name]})

@@ -9,6 +9,7 @@ from gql_gateway.cluster.config import ClusterConfig
 from gql_gateway.cluster.journal import Journal, Observer
 from gql_gateway.cluster.slurm import Answer
 from gql_gateway.cluster.ssh import Lane
+from gql_gateway.cluster.use import Use
 from gql_gateway.core.errors import ClusterTimeout, ClusterUnavailable
 
 OUTPUT_LIMIT = 32 * 2**20
@@ -23,6 +24,7 @@ class Remote:
         self._journal = Journal(config.name, lane.name, observe)
         self._agent: AgentChannel | None = None
         self._starting = asyncio.Lock()
+        self.use = Use()
 
     async def call(
         self,
@@ -41,7 +43,7 @@ class Remote:
             ClusterTimeout: it may or may not have been done.
             Refused: what the agent says.
         """
-        with self._journal.entry(name or op):
+        with self._journal.entry(name or op), self.use.taken():
             try:
                 return await (await self._ready()).request(op, fields, seconds=seconds, body=body)
             except ConnectionGone:
@@ -80,17 +82,27 @@ class Remote:
             ClusterUnavailable: it is gone, or was never there.
             Refused: what the agent says.
         """
-        try:
-            await (await self._ready()).follow(news, fields)
-        except ConnectionGone:
-            raise ClusterUnavailable("The connection to the cluster was lost.") from None
+        with self.use.taken():
+            try:
+                await (await self._ready()).follow(news, fields)
+            except ConnectionGone:
+                raise ClusterUnavailable("The connection to the cluster was lost.") from None
+
+    async def rest(self) -> None:
+        """Close as long as nothing is under way; the next request connects again."""
+        async with self._starting:
+            if self.use.idle:
+                await self._end()
 
     async def close(self) -> None:
         """End the agent, then the connection."""
         async with self._starting:
-            if self._agent:
-                await self._agent.__aexit__()
-                self._agent = None
+            await self._end()
+
+    async def _end(self) -> None:
+        if self._agent:
+            await self._agent.__aexit__()
+            self._agent = None
         await self._lane.close()
 
     def _command(self, argv: Sequence[str]) -> dict[str, object]:

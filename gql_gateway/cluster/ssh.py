@@ -3,21 +3,20 @@
 What asyncssh does not say by itself and was seen (2.24, against OpenSSH 9.2 and 10.6): a server with MaxSessions 10
 refuses channels from six at once on, with ChannelOpenError 2, since it frees a slot after the client saw it close; a
 retry is safe, for the command never started. OpenSSH from 9.8 on locks an address out after a few failed logins, so
-all lanes of a cluster knock on one door, one at a time, with growing waits.
+all lanes of a cluster, whoever uses it, connect one at a time, with growing waits.
 """
 
 import asyncio
-import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from math import inf
 from time import monotonic
 
 import asyncssh
 import structlog
 
 from gql_gateway.cluster.config import ClusterConfig
+from gql_gateway.cluster.door import Door, file_of
+from gql_gateway.cluster.use import Use
 from gql_gateway.core.errors import ClusterUnavailable
 
 log = structlog.get_logger()
@@ -28,45 +27,11 @@ CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "chacha20-poly130
 WINDOW = 8 * 2**20
 KEEPALIVES = 3
 CHANNEL_TRIES = 8
-LONGEST_WAIT = 15.0
-WAIT_AFTER_REFUSAL = 30.0
 
 Process = asyncssh.SSHClientProcess[bytes]
 
 # Below this it tells every command and every channel, which the journal does better.
 asyncssh.set_log_level("WARNING")
-
-
-@dataclass(slots=True)
-class Door:
-    """What the lanes of one cluster share: they connect one at a time, and wait together after a failure."""
-
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    failures: int = 0
-    closed_until: float = 0.0
-    words: str = ""
-
-    def check(self) -> None:
-        """Raise what the last try said while it is too early for the next."""
-        if monotonic() < self.closed_until:
-            raise ClusterUnavailable(self.words)
-
-    def failed(self, error: Exception, words: str) -> None:
-        """Wait longer each time; at least half a minute where the server was reached and trust failed."""
-        self.failures += 1
-        wait = min(LONGEST_WAIT, 0.5 * 2 ** min(self.failures - 1, 10))
-        if isinstance(error, asyncssh.PermissionDenied | asyncssh.HostKeyNotVerifiable):
-            wait = max(wait, WAIT_AFTER_REFUSAL)
-        until = monotonic() + wait * random.uniform(1.0, 1.25)  # noqa: S311 - jitter
-        self.closed_until = max(self.closed_until, until)
-        self.words = words
-
-    def opened(self) -> None:
-        self.failures = 0
-
-    def shut(self) -> None:
-        """Let nobody connect any more."""
-        self.closed_until, self.words = inf, "The gateway is shutting down."
 
 
 class Lane:
@@ -78,6 +43,7 @@ class Lane:
         self._door = door
         self._connection: asyncssh.SSHClientConnection | None = None
         self._slots = asyncio.Semaphore(config.channels)
+        self.use = Use()
         self._log = log.bind(cluster=config.name, lane=name)
 
     @property
@@ -92,18 +58,24 @@ class Lane:
         Raises:
             ClusterUnavailable: it was not started.
         """
-        async with self._slots:
-            process = await self._start(command)
-            try:
-                yield process
-            finally:
-                process.close()
+        with self.use.taken():
+            async with self._slots:
+                process = await self._start(command)
+                try:
+                    yield process
+                finally:
+                    process.close()
 
     def drop(self) -> None:
         """Give up a connection whose peer no longer answers, at once."""
         if self._connection:
             self._connection.abort()
             self._connection = None
+
+    async def rest(self) -> None:
+        """Close the connection unless it is in use; the next process connects again."""
+        if self.use.idle:
+            await self.close()
 
     async def close(self) -> None:
         """Close the connection, politely but not for long."""
@@ -135,7 +107,7 @@ class Lane:
 
     async def _connected(self) -> asyncssh.SSHClientConnection:
         if self._connection is None or self._connection.is_closed():
-            async with self._door.lock:
+            async with self._door.host.lock:
                 if self._connection is None or self._connection.is_closed():
                     self._door.check()
                     self._connection = await self._connect()
@@ -195,8 +167,8 @@ def explain(error: Exception, config: ClusterConfig) -> str:
             )
         case TimeoutError():
             words = f"{address} did not answer within {config.connect_timeout:g} s."
-        case FileNotFoundError() | IsADirectoryError() | PermissionError() if error.filename:
-            words = f"The file {error.filename} cannot be read: {error.strerror}."
+        case OSError() if file := file_of(error):
+            words = f"The file {file} cannot be read: {error.strerror}."
         case asyncssh.KeyImportError() | asyncssh.KeyEncryptionError():
             words = f"The private key {key} cannot be used: {error}."
         case ValueError():

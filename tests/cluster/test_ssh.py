@@ -11,8 +11,9 @@ import pytest
 
 from gql_gateway.cluster.cluster import Cluster
 from gql_gateway.cluster.config import ClusterConfig
+from gql_gateway.cluster.door import Door
 from gql_gateway.cluster.remote import Remote
-from gql_gateway.cluster.ssh import Door, Lane
+from gql_gateway.cluster.ssh import Lane
 from gql_gateway.core import paths
 from gql_gateway.core.errors import ClusterTimeout, ClusterUnavailable, Refused
 from slurm_site import SiteOptions, SlurmSite

@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import os
+import pwd
 import time
 from typing import Any, Callable, Dict, List, Optional, Tuple, Union
 
@@ -253,6 +254,27 @@ def notices(request: Header, _: bytes) -> Answer:
     return {}
 
 
+def account(request: Header, _: bytes) -> Answer:
+    """The number of an account, whichever directory knows it."""
+    try:
+        return {"uid": pwd.getpwnam(request["name"]).pw_uid}
+    except KeyError:
+        return {"uid": None}
+
+
+def make_root(request: Header, _: bytes) -> Answer:
+    """Make the root itself, which is else an administrator's to make."""
+    root = request["root"]
+    try:
+        os.mkdir(root, paths.OWN)
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise Wrong("CLUSTER_UNAVAILABLE", f"The root folder {root} cannot be made: {error.strerror}.") from None
+    os.close(paths.open_root(root))
+    return {}
+
+
 OPERATIONS: Dict[str, Callable[[Header, bytes], Answer]] = {
     "list": list_folder,
     "stat": stat_entry,
@@ -268,4 +290,6 @@ OPERATIONS: Dict[str, Callable[[Header, bytes], Answer]] = {
     "copy": copy,
     "notices": notices,
     "usage": room.usage,
+    "account": account,
+    "root": make_root,
 }
