@@ -19,6 +19,7 @@ from gql_gateway.store.signals import CHANNEL, payload
 from gql_gateway.store.tables import Job, JobEvent, Mark, table_of
 
 _PENDING = "events"
+_TOPICS = "events.topics"
 _HORIZON = "events.horizon"
 
 _APPEND = insert(table_of(JobEvent))
@@ -49,7 +50,15 @@ async def append(
         actor=actor,
     )
     session.info.setdefault(_PENDING, []).append(event)
+    session.info.setdefault(_TOPICS, set()).update(
+        (job.id, job.owner_id, job.state.value, topic_of(job.cluster, job.state))
+    )
     return event
+
+
+def topic_of(cluster: str, state: JobState) -> str:
+    """What rings when a job of one cluster, or of one account on it, comes into a state."""
+    return f"{cluster}:{state}"
 
 
 async def write(session: AsyncSession) -> frozenset[str]:
@@ -58,7 +67,7 @@ async def write(session: AsyncSession) -> frozenset[str]:
     if not pending:
         return frozenset()
     await session.flush()  # what the events refer to
-    topics = frozenset(topic for event in pending for topic in (event.job_id, event.owner_id, event.state.value))
+    topics = frozenset(session.info.pop(_TOPICS))
     if dialect.is_postgresql(session):
         connection = await session.connection()
         await connection.execute(

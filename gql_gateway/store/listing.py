@@ -15,6 +15,7 @@ from typing import Any, TypedDict, Unpack, cast
 from sqlalchemy import ColumnElement, Integer, Select, and_, bindparam, func, literal, or_, select
 from sqlmodel import col
 
+from gql_gateway.core.accounts import key_of
 from gql_gateway.core.order import NEWEST_FIRST, Order, OrderField, Place
 from gql_gateway.core.states import JobState
 from gql_gateway.store.database import Database
@@ -148,7 +149,9 @@ def matching(filters: Filters) -> Iterable[ColumnElement[bool]]:
     if search := filters.get("search"):
         yield col(Job.name).icontains(search, autoescape=True) | (col(Job.slurm_job_id) == search)
     if (cluster := filters.get("cluster")) is not None:
-        yield col(Job.cluster) == cluster
+        # Under whichever account. No LIKE: SQLite's would take Local for local.
+        own = key_of(cluster, "")
+        yield or_(col(Job.cluster) == cluster, func.substr(col(Job.cluster), 1, len(own)) == own)
     if (since := filters.get("since")) is not None:
         yield col(Job.created_at) >= since
     if (until := filters.get("until")) is not None:

@@ -1,7 +1,8 @@
 """Signals: a hint that the log of events grew, or that somebody wishes something. Losing one costs time, nothing else.
 
-Each event rings by its topics: the job, its owner, its new state. Whoever waits for one job is not woken by others':
-with one bell for all, 64 callers that launched at once had the store asked 64 times for each of their events.
+Each event rings by its topics: the job, its owner, its new state, this state on its cluster. Whoever waits for one job
+is not woken by others': with one bell for all, 64 callers that launched at once had the store asked 64 times for each
+of their events.
 
 On SQLite the one gateway process tells itself. On PostgreSQL the notification is part of the transaction that writes
 the events (`events.write`), so it arrives after they can be seen, in every process; one connection listens.

@@ -172,8 +172,9 @@ class Observer:
         if not late:
             return
         async with self._database.reading() as session:
-            ended = [job for job in await jobs.get_many(session, list(late)) if job.state in FINAL]
-        for job in ended:
+            found = await jobs.get_many(session, list(late))
+        # A name alone names no job: whoever has an account of their own can give theirs any.
+        for job in (job for job in found if job.state in FINAL and job.cluster == self._cluster.name):
             if (straggler := late[job.id].slurm_job_id) != job.slurm_job_id:
                 log.warning("cancelling a straggler", job=job.id, state=job.state, slurm_job=straggler)
                 await self._cluster.cancel(straggler, only_waiting=True)

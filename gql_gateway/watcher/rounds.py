@@ -20,6 +20,7 @@ from gql_gateway.core.errors import Refused
 from gql_gateway.core.ids import slurm_name
 from gql_gateway.core.states import FINAL, JobState
 from gql_gateway.store.database import Database
+from gql_gateway.store.events import topic_of
 from gql_gateway.watcher.cancel import Canceller
 from gql_gateway.watcher.reconcile import Observer
 from gql_gateway.watcher.submit import Submitter
@@ -118,7 +119,7 @@ class Rounds:
     # -- carrying out -------------------------------------------------------------------------------------------
 
     async def _submit(self) -> None:
-        async with self._database.signal.listen(JobState.LAUNCHING) as bell:
+        async with self._database.signal.listen(topic_of(self._cluster.name, JobState.LAUNCHING)) as bell:
             while True:
                 wait = await self._submitter.carry_out()
                 if self._submitter.take_submitted():
@@ -127,7 +128,7 @@ class Rounds:
 
     async def _cancel(self) -> None:
         # A cancel rings every bell. QUEUED: it may have been asked for while the outcome of the sbatch was unknown.
-        async with self._database.signal.listen(JobState.QUEUED) as bell:
+        async with self._database.signal.listen(topic_of(self._cluster.name, JobState.QUEUED)) as bell:
             while True:
                 wait = await self._canceller.carry_out()
                 for job_id in self._canceller.take_touched():

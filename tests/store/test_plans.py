@@ -10,7 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from gql_gateway.core.order import Place
 from gql_gateway.core.states import JobState
-from gql_gateway.store import events, jobs, listing, tokens, users
+from gql_gateway.store import accounts, events, jobs, listing, tokens, users
 from gql_gateway.store.database import Database
 from tests.store.rows import a_user, unsaved_job
 
@@ -28,6 +28,8 @@ QUERIES: dict[str, Callable[[AsyncSession, Database], Awaitable[object]]] = {
     "a user's events": lambda session, _: events.after(session, 50, owner_id=OWNER),
     "a job's events": lambda session, _: events.after(session, 50, owner_id=OWNER, job_id="x"),
     "a page of events": lambda session, _: events.page(session, "x", first=50),
+    "accounts with jobs": lambda session, _: accounts.used(session, "local"),
+    "accounts with work": lambda session, _: accounts.busy(session, "local"),
     "a user": lambda _, database: users.look_up(database, "x"),
     "a token": lambda _, database: tokens.by_hash(database, "x"),
 }
@@ -65,8 +67,10 @@ async def test_plans(filled: Database) -> None:
         async with filled.reading() as session:
             seen.clear()
             await query(session, filled)
-            (statement, parameters), *more = [said for said in seen if said[0].startswith("SELECT")]
+            (statement, parameters), *more = [said for said in seen if said[0].startswith(("SELECT", "WITH"))]
             assert more == [], name
             connection = await session.connection()
             plan = [row[-1] for row in await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)]
-        assert not [step for step in plan if step.startswith(("SCAN", "USE TEMP", "BLOOM"))], (name, plan)
+        # `keys` is what a recursive question has found so far, in memory.
+        slow = [step for step in plan if step.startswith(("SCAN", "USE TEMP", "BLOOM")) and step != "SCAN keys"]
+        assert not slow, (name, plan)
