@@ -113,6 +113,52 @@ def test_faults_name_file_and_key(file: Path, text: str, fault: str) -> None:
     assert line.startswith(f"{file}: {fault}")
 
 
+TEMPLATE = """account = "template"
+account_template = "hpc-{local}"
+account_domains = ["Good.example"]
+account_root = "/home/{account}/hpcgw"
+"""
+
+
+def test_accounts_of_users(file: Path) -> None:
+    file.write_text(FILE + TEMPLATE + 'account_private_key = "keys/{account}"\n')
+    (cluster,) = load(file, {}).clusters
+    assert cluster.account_domains == ("good.example",)
+    assert cluster.account_private_key == f"{file.parent}/keys/{{account}}"
+    (file.parent / "table").write_text("ada@b.c ada\n")
+    file.write_text(FILE + 'account = "table"\naccount_table = "table"\naccount_root = "/home/{account}/x"\n')
+    assert load(file, {}).clusters[0].account_table == file.parent / "table"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fault"),
+    [
+        ('"template"', '"shared"', '`account_domains` has no meaning with `account = "shared"`.'),
+        ('"template"', '"table"', '`account = "table"` needs `account_table`.'),
+        ('account_domains = ["Good.example"]\n', "", '`account = "template"` needs `account_domains`.'),
+        ("Good.example", "@x", ".account_domains: '@x' is not what stands behind @ in an e-mail address."),
+        ("hpc-{local}", "{user}", ".account_template: must be the name of an account with {local} or {folder} in it."),
+        ("hpc-{local}", "{local}{folder}", ".account_template: must be the name of an account with {local} or"),
+        ("hpc-{local}", "../{local}", ".account_template: must be the name of an account with {local} or {folder}"),
+        ("/home/{account}/hpcgw", "/home/hpcgw", ".account_root: must hold {account}: two accounts cannot share"),
+        ("/home/{account}/hpcgw", "/home/{account}/../x", ".account_root: must be an absolute path of letters, digits"),
+        ("hpcgw", 'hpcgw"\naccount_table = "nix', ".account_table: there is no file "),
+    ],
+)
+def test_faults_of_accounts(file: Path, old: str, new: str, fault: str) -> None:
+    file.write_text(FILE + TEMPLATE.replace(old, new))
+    (line,) = faults(file)
+    assert line.startswith(f"{file}: clusters[0]"), line
+    assert fault in line
+
+
+def test_a_table_of_accounts_is_read_once_before(file: Path) -> None:
+    (file.parent / "table").write_text("ada@b.c root:x\n")
+    file.write_text(FILE + 'account = "table"\naccount_table = "table"\naccount_root = "/home/{account}/x"\n')
+    (line,) = faults(file)
+    assert line.startswith(f"{file}: clusters[0].account_table: {file.parent}/table: line 1 is not an e-mail address")
+
+
 def test_every_fault_is_told_at_once(file: Path) -> None:
     (file.parent / "id").unlink()
     lines = faults(file, {"GQL_GATEWAY__SERVER__PORT": "x", "GQL_GATEWAY__CLUSTERS__0__ROOT": "/a b"})
@@ -144,7 +190,8 @@ def test_clusters_have_names_of_their_own(file: Path) -> None:
 
 
 def test_a_cluster_can_be_told_all_that_it_takes() -> None:
-    assert set(ClusterSettings.model_fields) == {field.name for field in dataclasses.fields(ClusterConfig)}
+    keys = {key for key in ClusterSettings.model_fields if not key.startswith("account")}
+    assert keys == {field.name for field in dataclasses.fields(ClusterConfig)}
 
 
 def test_defaults_are_those_of_the_cluster() -> None:

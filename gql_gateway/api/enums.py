@@ -109,6 +109,8 @@ _describe(
         ErrorCode.INVALID_INPUT: "A value breaks the rule of its field.",
         ErrorCode.NOT_FOUND: "There is no such object, or it is not yours: the two look the same.",
         ErrorCode.USER_NOT_CREATED: "You are not a user here yet: call `createUser` first.",
+        ErrorCode.NO_ACCOUNT: "You have no account of your own on this cluster, which it asks for; `detail` tells what "
+        "to do.",
         ErrorCode.CONFLICT: "The idempotency key was used before, with other values.",
         ErrorCode.FILE_NOT_FOUND: "There is nothing at this path.",
         ErrorCode.FILE_EXISTS: "There is something else at this path.",

@@ -19,6 +19,7 @@ from gql_gateway.api.paging import After, Before, First, Last, PageInfo, Window,
 from gql_gateway.api.resources import USAGE_COLUMNS, JobStateCount, JobUsage, Label, Resources
 from gql_gateway.api.scalars import ByteCount
 from gql_gateway.api.tokens import Token
+from gql_gateway.core.accounts import cluster_of
 from gql_gateway.core.errors import Refused
 from gql_gateway.core.states import ACTIVE, FINAL
 from gql_gateway.services.changes import parse_cursor
@@ -42,7 +43,10 @@ class User(Node):
     created_at: datetime = read("row.created_at", "When the user came here first.")
     row: strawberry.Private[UserRow]
 
-    @resolved("Absolute path of the user's folder on the default cluster.")
+    @resolved(
+        "Absolute path of the user's folder on the default cluster, or on the first one where they have an account; "
+        "empty where they have none."
+    )
     def folder(self, info: Info) -> str:
         """The path of the folder whose name the row has."""
         return info.context.services.users.path(self.row)
@@ -141,7 +145,7 @@ class Job(Node):
     @resolved("Where it runs.", "cluster")
     async def cluster(self, info: Info) -> Cluster:
         """The cluster, fetched with those of the answer's other jobs."""
-        return Cluster.of(await info.context.loaders.cluster.load(self.row.cluster))
+        return Cluster.of(await info.context.loaders.cluster.load(cluster_of(self.row.cluster)))
 
     @resolved("Absolute path of its folder on the cluster. The container sees `work/` in it as `/job`.", *_PLACE)
     def folder(self, info: Info) -> str:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -17,12 +18,15 @@ from gql_gateway.cluster.door import Door
 from gql_gateway.cluster.files import Files
 from gql_gateway.cluster.remote import Remote
 from gql_gateway.cluster.ssh import Lane
+from gql_gateway.core.accounts import account_of
 from gql_gateway.core.errors import ClusterUnavailable, Fault, GatewayError, Refused
+from gql_gateway.core.identity import canonical_email
 from gql_gateway.core.ids import new_id
-from gql_gateway.settings import Settings, SettingsError
+from gql_gateway.core.paths import user_folder
+from gql_gateway.settings import ClusterSettings, Settings, SettingsError
 from gql_gateway.store.database import Database
 from gql_gateway.web import logs
-from gql_gateway.web.app import cluster_config, platform
+from gql_gateway.web.app import account_login, account_rules, cluster_config, platform
 
 _SCRIPT = "#!/bin/sh\n"
 
@@ -44,7 +48,18 @@ class Finding:
         return f"{sign} {escape(f'{self.what}: {self.said}{remedy}')}"
 
 
-def doctor(config: Config = None) -> None:
+User = Annotated[
+    str | None,
+    typer.Option(
+        "--user",
+        "-u",
+        metavar="EMAIL",
+        help="Also look at the account that the person with this address has on clusters with accounts of users.",
+    ),
+]
+
+
+def doctor(config: Config = None, user: User = None) -> None:
     """Check the configuration, the database, SSH, Slurm and the folders, and say what to do about what is wrong.
 
     Ends with status 0 where a gateway would work. `!` marks what it can do without.
@@ -57,11 +72,11 @@ def doctor(config: Config = None) -> None:
         for fault in str(error).splitlines():
             console.print(Finding(good=False, what="configuration", said=fault).line())
         raise typer.Exit(1) from None
-    if not asyncio.run(_examine(settings, console)):
+    if not asyncio.run(_examine(settings, user, console)):
         raise typer.Exit(1)
 
 
-async def _examine(settings: Settings, console: Console) -> bool:
+async def _examine(settings: Settings, user: str | None, console: Console) -> bool:
     console.print(Finding(good=True, what="configuration", said=f"complete, for gql-gateway {__version__}").line())
     findings = [await _database(settings.store.database)]
     console.print(findings[0].line())
@@ -72,6 +87,10 @@ async def _examine(settings: Settings, console: Console) -> bool:
         async for finding in _cluster(cluster_config(cluster)):
             console.print(finding.line())
             findings.append(finding)
+        if user and findings[-1].good:
+            async for finding in _account(cluster, canonical_email(user)):
+                console.print(finding.line())
+                findings.append(finding)
     return all(finding.good or not finding.fatal for finding in findings)
 
 
@@ -120,6 +139,28 @@ async def _cluster(config: ClusterConfig) -> AsyncIterator[Finding]:
         await remote.close()
 
 
+async def _account(cluster: ClusterSettings, email: str) -> AsyncIterator[Finding]:
+    """What is found of a user's own account on a cluster that has such."""
+    rules, login = account_rules(cluster), account_login(cluster)
+    if rules is None or login is None:
+        return
+    config, what = cluster_config(cluster), f"{cluster.name}: account of {email}"
+    remote = Remote(Lane(config, "doctor", Door()), config, lambda *_: None)
+    try:
+        account = rules.account(email, user_folder(email))
+        uid = await Files(config, remote).uid_of(account)
+        rules.check(account, uid)
+    except Refused as refused:
+        yield Finding(good=False, what=what, said=_said(refused), remedy=_ACCOUNTS)
+        return
+    finally:
+        await remote.close()
+    yield Finding(good=True, what=what, said=f"{account}, number {uid}")
+    async for finding in _cluster(login.config(config, account)):
+        yield finding
+
+
+_ACCOUNTS = "See account_template and account_domains, or the line of account_table; and whether the account is there."
 _SSH = "See host, port, username, private_key and known_hosts; `python` where the login node's Python is elsewhere."
 _SLURM = "Set slurm_path where Slurm's commands are not in the account's PATH; see whether slurmctld runs."
 _ACCOUNTING = "Without slurmdbd, the records that run.sh leaves are the second witness of how a job ended."
@@ -140,8 +181,7 @@ class _Examination:
         try:
             return Finding(good=True, what=what, said=await look())
         except Refused as refused:
-            problem = refused.problems[0]
-            said = f"{problem.message} {problem.detail or ''}".strip()
+            said = _said(refused)
         except GatewayError as error:
             said = str(error)
         return Finding(good=False, what=what, said=said, remedy=remedy, fatal=fatal)
@@ -173,6 +213,8 @@ class _Examination:
         """Make a job's folder as a user's would be made, and remove it."""
         files = Files(self._config, self._remote)
         folder = f"doctor-{new_id()}"
+        if account_of(self._config.name):
+            await files.make_root()
         try:
             await files.prepare(f"{folder}/job", _SCRIPT)
         finally:
@@ -181,3 +223,8 @@ class _Examination:
 
     async def _run(self, argv: list[str]) -> slurm.Answer:
         return await self._remote.run(argv, seconds=self._config.command_timeout)
+
+
+def _said(refused: Refused) -> str:
+    problem = refused.problems[0]
+    return f"{problem.message} {problem.detail or ''}".strip()

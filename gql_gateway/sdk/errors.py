@@ -53,6 +53,12 @@ class UserNotCreated(GatewayError):
     code = "USER_NOT_CREATED"
 
 
+class NoAccount(GatewayError):
+    """You have no account of your own on this cluster, which it asks for."""
+
+    code = "NO_ACCOUNT"
+
+
 class Conflict(GatewayError):
     """It contradicts what is already there."""
 

@@ -10,6 +10,7 @@ import orjson
 import structlog
 
 from gql_gateway.cluster.cluster import Cluster
+from gql_gateway.core.accounts import cluster_of
 from gql_gateway.core.audit import AuditAction
 from gql_gateway.core.errors import ErrorCode, Refused, job_not_found, refuse
 from gql_gateway.core.identity import Identity
@@ -18,8 +19,9 @@ from gql_gateway.core.order import NEWEST_FIRST, Order, Place
 from gql_gateway.core.spec import JobSpec, check_spec, image_allowed
 from gql_gateway.core.states import FINAL, JobState
 from gql_gateway.services.audit import note
+from gql_gateway.services.copies import copy_inputs
 from gql_gateway.services.users import Users
-from gql_gateway.store import events, inputs, jobs, listing, wishes
+from gql_gateway.store import events, jobs, listing, wishes
 from gql_gateway.store.database import Database
 from gql_gateway.store.tables import Job, JobEvent, User
 
@@ -146,16 +148,18 @@ class Jobs:
         The same `idempotency_key` with the same values returns the first job.
 
         Raises:
-            Refused: INVALID_INPUT (every field at fault), IMAGE_NOT_ALLOWED, USER_NOT_CREATED, CONFLICT (the key was
-                used with other values), CLUSTER_UNAVAILABLE or CLUSTER_TIMEOUT (nothing was created).
+            Refused: INVALID_INPUT (every field at fault), IMAGE_NOT_ALLOWED, USER_NOT_CREATED, NO_ACCOUNT,
+                CONFLICT (the key was used with other values), CLUSTER_UNAVAILABLE or CLUSTER_TIMEOUT (nothing was
+                created).
         """
         user = await self._users.require(identity)
         spec = check_spec(values)
-        chosen = self._cluster(cluster)
-        _check_image(spec, chosen)
-        digest = _digest(spec, chosen.name)
+        name = self._named(cluster)
+        _check_image(spec, self._clusters[name])
+        digest = _digest(spec, name)
         if idempotency_key and (known := await self._by_key(user, idempotency_key, digest)):
             return await self._finish(known, identity)
+        chosen = await self._users.cluster(user, name)
         job = self._new(user, spec, chosen, digest, idempotency_key)
         async with self._database.transaction() as session:
             job = await jobs.add(session, job)
@@ -167,14 +171,14 @@ class Jobs:
         """A new job with the same parameters and the same uploaded inputs as they are now.
 
         Raises:
-            Refused: NOT_FOUND, CLUSTER_UNAVAILABLE or CLUSTER_TIMEOUT.
+            Refused: NOT_FOUND, NO_ACCOUNT, CLUSTER_UNAVAILABLE or CLUSTER_TIMEOUT.
         """
         source = await self.require(identity, job_id)
         user = await self._users.require(identity)
-        cluster = self._clusters[source.cluster]
+        name = cluster_of(source.cluster)
         spec = JobSpec.model_validate_json(orjson.dumps(source.spec))
-        _check_image(spec, cluster)
-        job = self._new(user, spec, cluster, _digest(spec, cluster.name), None)
+        _check_image(spec, self._clusters[name])
+        job = self._new(user, spec, await self._users.cluster(user, name), _digest(spec, name), None)
         job.cloned_from = source.id
         async with self._database.transaction() as session:
             job = await jobs.add(session, job)
@@ -205,24 +209,13 @@ class Jobs:
         cluster = self._clusters[job.cluster]
         await cluster.prepare_job(job.folder, job.script)
         if job.cloned_from:
-            await self._copy_inputs(cluster, job)
+            await copy_inputs(self._database, self._clusters, job, self._limits.job_bytes)
         async with self._database.transaction() as session:
             if await wishes.prepared(session, job.id):
                 await events.append(session, job, previous=None, reason=None, at=job.created_at, actor=identity.email)
                 action = AuditAction.CLONE_JOB if job.cloned_from else AuditAction.CREATE_JOB
                 await note(session, identity, action, job, job.cloned_from)
         return await self.require(identity, job.id)
-
-    async def _copy_inputs(self, cluster: Cluster, job: Job) -> None:
-        async with self._database.reading() as session:
-            source = await jobs.get(session, job.cloned_from or "", owner_id=None)
-            paths = await inputs.paths(session, job.cloned_from or "")
-        if source is None:
-            return
-        copied = await cluster.copy_inputs(source.folder, job.folder, paths, limit=self._limits.job_bytes)
-        async with self._database.transaction() as session:
-            for path in copied:
-                await inputs.add(session, job.id, path, at=datetime.now(UTC))
 
     # -- deleting -----------------------------------------------------------------------------------------------
 
@@ -267,15 +260,15 @@ class Jobs:
             raise _key_conflict()
         return known
 
-    def _cluster(self, name: str | None) -> Cluster:
+    def _named(self, name: str | None) -> str:
         if name is None:
-            return next(iter(self._clusters.values()))
+            return next(iter(self._clusters))
         if name not in self._clusters:
             allowed = ", ".join(self._clusters)
             raise refuse(
                 ErrorCode.INVALID_INPUT, "There is no such cluster.", "input", "cluster", detail=f"Clusters: {allowed}"
             )
-        return self._clusters[name]
+        return name
 
 
 def _key_conflict() -> Refused:

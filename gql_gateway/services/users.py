@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 from gql_gateway.cluster.cluster import Cluster
-from gql_gateway.core.errors import ErrorCode, refuse
+from gql_gateway.core.errors import ErrorCode, Refused, refuse
 from gql_gateway.core.identity import Identity
+from gql_gateway.services.accounts import Accounts
 from gql_gateway.store import users
 from gql_gateway.store.database import Database
 from gql_gateway.store.kept import Kept
@@ -12,23 +13,38 @@ from gql_gateway.store.tables import User
 
 
 class Users:
-    """Users of this gateway. The first of `clusters` is the default one."""
+    """Users of this gateway."""
 
-    def __init__(self, database: Database, clusters: Mapping[str, Cluster]) -> None:
+    def __init__(self, database: Database, clusters: Mapping[str, Cluster], accounts: Accounts) -> None:
         self._database = database
-        self._default = next(iter(clusters.values()))
+        self._clusters = clusters
+        self._accounts = accounts
         self._known: Kept[User] = Kept()
 
     async def create(self, identity: Identity) -> User:
-        """Make the caller a user, with a folder on the default cluster; again: the same user.
+        """Make the caller a user, with a folder on the default cluster, or on the first one where they have an account.
+
+        Again: the same user.
 
         Raises:
-            Refused: CLUSTER_UNAVAILABLE or CLUSTER_TIMEOUT where the folder could not be made; calling again mends it.
+            Refused: NO_ACCOUNT where every cluster asks for one of the caller's own; CLUSTER_UNAVAILABLE or
+                CLUSTER_TIMEOUT where the folder could not be made: calling again mends it.
         """
+        await self._accounts.refresh()
         async with self._database.transaction() as session:
             user = await users.create(session, identity.email, identity.name)
-        await self._default.make_user_folder(user.folder)
+            home = self._accounts.home(user)  # nobody is made a user who surely has no account
+        cluster = await self._accounts.cluster(user, home)
+        await cluster.make_user_folder(user.folder)
         return user
+
+    async def cluster(self, user: User, name: str) -> Cluster:
+        """A cluster as this user uses it, whose name goes into the user's jobs.
+
+        Raises:
+            Refused: NO_ACCOUNT; CLUSTER_UNAVAILABLE or CLUSTER_TIMEOUT where it has to be asked.
+        """
+        return await self._accounts.cluster(user, name)
 
     async def me(self, identity: Identity) -> User | None:
         """The caller as a user; None before `create`."""
@@ -56,5 +72,9 @@ class Users:
             return {user.id: user for user in await users.get_many(session, list(ids))}
 
     def path(self, user: User) -> str:
-        """Absolute path of a user's folder on the default cluster."""
-        return f"{self._default.config.root}/{user.folder}"
+        """Absolute path of a user's folder where `create` made it; empty where they have no account any more."""
+        try:
+            cluster = self._clusters[self._accounts.key(user, self._accounts.home(user))]
+        except Refused:
+            return ""
+        return f"{cluster.config.root}/{user.folder}"

@@ -2,12 +2,31 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from gql_gateway.settings.fields import ClusterFolder, ExistingFile, Words
+from gql_gateway.settings.fields import (
+    AccountFolder,
+    AccountKey,
+    AccountTable,
+    AccountTemplate,
+    ClusterFolder,
+    Domains,
+    ExistingFile,
+    Words,
+)
 from gql_gateway.settings.section import Section
 
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$"
+_ACCOUNTS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
+    "shared": (frozenset(), frozenset()),
+    "template": (
+        frozenset({"account_template", "account_domains", "account_root"}),
+        frozenset({"account_private_key"}),
+    ),
+    "table": (frozenset({"account_table", "account_root"}), frozenset({"account_private_key"})),
+}
+"""For each kind of `account`: the keys that it needs, and that it allows beside."""
+_MEANT = frozenset(key for needed, allowed in _ACCOUNTS.values() for key in needed | allowed)
 
 
 class ClusterSettings(Section):
@@ -62,3 +81,52 @@ class ClusterSettings(Section):
         pattern=r"^((/[A-Za-z0-9._+-]+)+)?$",
         description="Folder of Slurm's commands, where the account's PATH does not have it.",
     )
+    account: Literal["shared", "template", "table"] = Field(
+        "shared",
+        description="As which account users' jobs run and their files are kept: the service account (`shared`), or one "
+        "of each user's own, named by `account_template` or in `account_table`. The service account then only asks "
+        "how the cluster is and which accounts there are.",
+    )
+    account_template: AccountTemplate | None = Field(
+        None,
+        description="Name of a user's account: `{local}` stands for the part of the address before `@` as it is. "
+        "`{folder}` for the user's folder, which is taken only where it is that part letter by letter.",
+    )
+    account_domains: Domains = Field(
+        (),
+        description="What stands behind `@` in addresses for which `account_template` holds: domains in which the part "
+        "before `@` tells whose account it is. Nobody else has an account.",
+    )
+    account_table: AccountTable | None = Field(
+        None,
+        description="File with a line `ADDRESS ACCOUNT` for each user, `#` begins a comment. It is read again when it "
+        "was changed.",
+    )
+    account_root: AccountFolder | None = Field(
+        None,
+        description="Each account's `root`, with `{account}` for its name: `/home/{account}/hpcgw`. It is made where "
+        "the folder above it is there.",
+    )
+    account_private_key: AccountKey | None = Field(
+        None,
+        description="SSH key to log in as a user's account, with `{account}` for its name or one for all; a "
+        "certificate beside it (`KEY-cert.pub`) is used. Without it: `private_key`.",
+    )
+    account_least_uid: int = Field(
+        1000, ge=1, description="Accounts with a lower number on the cluster are the system's and never used."
+    )
+    account_deny: Words = Field(
+        (),
+        description="Accounts that are never used, such as administrators'; `root` and the service account never are.",
+    )
+
+    @model_validator(mode="after")
+    def _accounts_as_a_whole(self) -> "ClusterSettings":
+        needed, allowed = _ACCOUNTS[self.account]
+        for key in sorted(needed):
+            if not getattr(self, key):
+                raise ValueError(f'`account = "{self.account}"` needs `{key}`')
+        for key in sorted(_MEANT - needed - allowed):
+            if getattr(self, key):
+                raise ValueError(f'`{key}` has no meaning with `account = "{self.account}"`')
+        return self

@@ -8,10 +8,13 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, SecretStr, ValidationInfo
 
+from gql_gateway.core.accounts import NAME, PLACE, read_table
+
 DATABASES = ("sqlite+aiosqlite:///FILE", "postgresql+asyncpg://USER:PASSWORD@HOST/DATABASE")
 KEY_CHARACTERS = 32
 
 _SAFE_FOLDER = re.compile(r"(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+")
+_DOMAIN = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
 _SQLITE = "sqlite+aiosqlite:///"
 
 
@@ -48,6 +51,39 @@ def _folder_on_cluster(path: str) -> str:
     if not _SAFE_FOLDER.fullmatch(path):
         raise ValueError("must be an absolute path of letters, digits and . _ - without '..', such as /scratch/hpcgw")
     return path
+
+
+def _account_folder(path: str) -> str:
+    if "{account}" not in path:
+        raise ValueError("must hold {account}: two accounts cannot share a folder")
+    _folder_on_cluster(path.replace("{account}", "account"))
+    return path
+
+
+def _account_key(path: str, info: ValidationInfo) -> str:
+    return str(_located(Path(path), info))
+
+
+def _account_table(path: Path, info: ValidationInfo) -> Path:
+    located = _existing(path, info)
+    try:
+        read_table(located.read_text("utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{located}: {error}") from None
+    return located
+
+
+def _template(text: str) -> str:
+    if len(PLACE.findall(text)) != 1 or not NAME.fullmatch(PLACE.sub("x", text)):
+        raise ValueError("must be the name of an account with {local} or {folder} in it")
+    return text
+
+
+def _domains(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        if not _DOMAIN.fullmatch(name):
+            raise ValueError(f"{name!r} is not what stands behind @ in an e-mail address")
+    return tuple(name.lower() for name in names)
 
 
 def _public_url(url: str) -> str:
@@ -100,8 +136,13 @@ ExistingFile = Annotated[Path, AfterValidator(_existing)]
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_database)]
 SigningKeys = Annotated[SecretStr, AfterValidator(_long_enough)]
 ClusterFolder = Annotated[str, AfterValidator(_folder_on_cluster)]
+AccountFolder = Annotated[str, AfterValidator(_account_folder)]
+AccountKey = Annotated[str, AfterValidator(_account_key)]
+AccountTable = Annotated[Path, AfterValidator(_account_table)]
+AccountTemplate = Annotated[str, AfterValidator(_template)]
 ProviderUrl = Annotated[str, AfterValidator(_provider_url)]
 RoleNames = Annotated[tuple[str, ...], BeforeValidator(_list), AfterValidator(_words_of_claims)]
 PublicUrl = Annotated[str, AfterValidator(_public_url)]
+Domains = Annotated[tuple[str, ...], BeforeValidator(_list), AfterValidator(_domains)]
 Words = Annotated[tuple[str, ...], BeforeValidator(_list)]
 Origins = Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], BeforeValidator(_list)]

@@ -1,17 +1,20 @@
 """Who watches a cluster, and what is done for it as a whole: how it is, what was left half done, old records."""
 
 import asyncio
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from gql_gateway.cluster.cluster import Cluster, ClusterReport
+from gql_gateway.cluster.cluster import ClusterReport
+from gql_gateway.cluster.clusters import Clusters
+from gql_gateway.core.accounts import cluster_of
 from gql_gateway.core.ids import new_id
+from gql_gateway.store import accounts
 from gql_gateway.store import clusters as cluster_rows
 from gql_gateway.store.database import Database
 from gql_gateway.store.tables import ClusterStatus, Job
+from gql_gateway.watcher.accounts import AccountRounds
 from gql_gateway.watcher.lead import Leadership
 from gql_gateway.watcher.rounds import Rounds, for_ever
 from gql_gateway.watcher.rounds import WatcherOptions as WatcherOptions
@@ -22,43 +25,50 @@ AWAY_SECONDS = 5.0
 
 
 class ClusterWatch:
-    """Everything that is done, by the process that leads, for one cluster."""
+    """Everything that is done, by the process that leads, for one cluster with all the accounts on it."""
 
-    def __init__(self, database: Database, cluster: Cluster, holder: str, options: WatcherOptions) -> None:
+    def __init__(self, database: Database, name: str, clusters: Clusters, holder: str, options: WatcherOptions) -> None:
         self._database = database
-        self._cluster = cluster
+        self._name = name
+        self._clusters = clusters
         self._options = options
-        self._leadership = Leadership(database, cluster.name, holder, options.lease_seconds)
+        self._leadership = Leadership(database, name, holder, options.lease_seconds)
         self._trouble = asyncio.Event()
-        self._rounds = Rounds(database, cluster, options, self._leadership.holds, self._trouble)
-        self._sweeper = Sweeper(database, cluster)
+        self._rounds = self._rounds_of(name)
+        self._accounts = AccountRounds(database, name, self._rounds_of) if clusters.has_accounts(name) else None
 
     @property
     def reconciled(self) -> bool:
         """Whether this process has compared the store with Slurm since it started, or another one watches."""
         return self._rounds.compared or self._leadership.another_leads.is_set()
 
-    async def announce(self, session: AsyncSession, job_id: str) -> None:
+    async def announce(self, session: AsyncSession, job: Job) -> None:
         """Announce a launch in the transaction that records it, where it can be submitted at once."""
-        await self._rounds.announce(session, job_id)
+        own = job.cluster == self._name
+        if rounds := self._rounds if own else self._accounts and self._accounts.of(job.cluster):
+            await rounds.announce(session, job.id)
 
     async def run(self) -> None:
         """Watch for ever, whenever this process leads."""
         await self._leadership.while_leading(self._lead)
 
     async def _lead(self) -> None:
+        steps = [self._ask_status, self._sweep, *([self._accounts.run] if self._accounts else [])]
         async with asyncio.TaskGroup() as group:
             group.create_task(self._rounds.run())
-            for step in (self._ask_status, self._sweep):
-                group.create_task(for_ever(step, cluster=self._cluster.name))
+            for step in steps:
+                group.create_task(for_ever(step, cluster=self._name))
+
+    def _rounds_of(self, key: str) -> Rounds:
+        return Rounds(self._database, self._clusters[key], self._options, self._leadership.holds, self._trouble)
 
     async def _ask_status(self) -> None:
         was_available = False
         while True:
             self._trouble.clear()
-            report = await self._cluster.probe()
+            report = await self._clusters[self._name].probe()
             async with self._database.transaction() as session:
-                await cluster_rows.put(session, _status(self._cluster.name, report))
+                await cluster_rows.put(session, _status(self._name, report))
             if report.available and not was_available:
                 self._resume()
             was_available = report.available
@@ -70,13 +80,23 @@ class ClusterWatch:
     def _resume(self) -> None:
         """The cluster is back: nobody needs to wait any longer before trying again."""
         self._rounds.resume()
+        if self._accounts:
+            self._accounts.resume()
         self._database.signal.ring()
 
     async def _sweep(self) -> None:
         while True:
-            await self._sweeper.sweep()
+            for key in await self._keys():
+                await Sweeper(self._database, self._clusters[key]).sweep()
             await prune(self._database, self._options.event_retention, self._options.audit_retention)
             await asyncio.sleep(self._options.sweep_seconds)
+
+    async def _keys(self) -> list[str]:
+        """The cluster, and every account that ever had a job on it."""
+        if self._accounts is None:
+            return [self._name]
+        async with self._database.reading() as session:
+            return [self._name, *await accounts.used(session, self._name)]
 
 
 def _status(name: str, report: ClusterReport) -> ClusterStatus:
@@ -93,12 +113,9 @@ def _status(name: str, report: ClusterReport) -> ClusterStatus:
 class Watcher:
     """Watches every cluster of this gateway; any number of processes may each have one on the same store."""
 
-    def __init__(
-        self, database: Database, clusters: Mapping[str, Cluster], options: WatcherOptions | None = None
-    ) -> None:
+    def __init__(self, database: Database, clusters: Clusters, options: WatcherOptions) -> None:
         holder = new_id()
-        chosen = options or WatcherOptions()
-        self._watches = {name: ClusterWatch(database, cluster, holder, chosen) for name, cluster in clusters.items()}
+        self._watches = {name: ClusterWatch(database, name, clusters, holder, options) for name in clusters}
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -114,7 +131,8 @@ class Watcher:
 
     async def announce(self, session: AsyncSession, job: Job) -> None:
         """Announce a launch in the transaction that records it, where this process can submit it at once."""
-        await self._watches[job.cluster].announce(session, job.id)
+        if watch := self._watches.get(cluster_of(job.cluster)):
+            await watch.announce(session, job)
 
     def reconciled(self, cluster: str) -> bool:
         """Whether the first comparison with Slurm since the start is done, here or by the process that leads."""

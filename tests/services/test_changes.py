@@ -11,6 +11,7 @@ from gql_gateway.cluster.cluster import Cluster
 from gql_gateway.cluster.config import ClusterConfig
 from gql_gateway.core.identity import Identity, Role
 from gql_gateway.core.states import JobState
+from gql_gateway.services.accounts import Accounts
 from gql_gateway.services.changes import Changes
 from gql_gateway.services.jobs import Jobs
 from gql_gateway.services.tail import Tail
@@ -41,7 +42,7 @@ async def ada(database: Database) -> User:
 def changes(database: Database, tmp_path: Path) -> Changes:
     nothing = tmp_path / "none"
     clusters = {"local": Cluster(ClusterConfig("local", "127.0.0.1", 1, "nobody", nothing, nothing, "/scratch"))}
-    users = Users(database, clusters)
+    users = Users(database, clusters, Accounts(clusters, {}))
     return Changes(database, users, Jobs(database, clusters, users))
 
 

@@ -13,12 +13,13 @@ from starlette.responses import HTMLResponse
 
 from gql_gateway.api.context import Services
 from gql_gateway.api.schema import GatewaySchema
-from gql_gateway.cluster.cluster import Cluster
+from gql_gateway.cluster.clusters import Clusters
 from gql_gateway.cluster.config import ClusterConfig
 from gql_gateway.cluster.files import FileEntry, FileKind
 from gql_gateway.core.identity import Identity, Role
 from gql_gateway.core.paths import parse_writable
 from gql_gateway.core.spec import check_spec
+from gql_gateway.services.accounts import Accounts
 from gql_gateway.services.audit import Audit
 from gql_gateway.services.changes import Changes
 from gql_gateway.services.files import Files
@@ -29,7 +30,7 @@ from gql_gateway.services.uploads import UploadLimits, Uploads
 from gql_gateway.services.users import Users
 from gql_gateway.store.database import Database
 from gql_gateway.store.tables import User
-from gql_gateway.watcher.run import Watcher
+from gql_gateway.watcher.run import Watcher, WatcherOptions
 from gql_gateway.web.auth import ApiTokens, TokenSource
 from gql_gateway.web.door import Door, DoorOptions
 from gql_gateway.web.endpoint import EndpointOptions, GraphQLEndpoint
@@ -111,8 +112,8 @@ async def running(
     database = Database(f"sqlite+aiosqlite:///{store}")
     await database.signal.start()
     try:
-        clusters = {"local": Cluster(_away(store.parent))}
-        users = Users(database, clusters)
+        clusters = Clusters([_away(store.parent)], lambda *_: None, {})
+        users = Users(database, clusters, Accounts(clusters, {}))
         jobs = Jobs(database, clusters, users)
         room = Room(clusters)
         shelf = Shelf(database, clusters, jobs, room)
@@ -121,7 +122,7 @@ async def running(
         services = Services(
             users=users,
             jobs=jobs,
-            runs=Runs(database, clusters, jobs, Watcher(database, clusters).announce),
+            runs=Runs(database, clusters, jobs, Watcher(database, clusters, WatcherOptions()).announce),
             files=shelf,
             uploads=Uploads(database, clusters, jobs, room, UploadLimits(1024, timedelta(hours=1))),
             changes=Changes(database, users, jobs),
