@@ -16,6 +16,7 @@ import orjson
 import pytest
 
 from gql_gateway.cluster import bundle
+from gql_gateway.cluster.agent import commands
 from gql_gateway.cluster.agent.wire import LENGTHS, PROTOCOL
 from gql_gateway.cluster.channel import frame
 
@@ -125,6 +126,16 @@ def test_a_command_gets_its_input_and_a_clean_environment(agent: Local) -> None:
     assert (environment["LC_ALL"], environment["SLURM_TIME_FORMAT"], environment["SLURM_CONF"]) == ("C", "%s", "/etc/c")
     assert environment["PATH"].startswith("/opt/slurm/bin:")
     assert not {"SBATCH_PARTITION", "SLURM_CLUSTERS", "LANG"} & environment.keys()
+
+
+def test_a_script_goes_to_its_command_at_one_stroke_and_what_is_larger_does_not_wait() -> None:
+    reads, writes = os.pipe()
+    os.set_blocking(writes, False)
+    assert not commands.feed(writes, memoryview(b"x" * 60_000)), "an agent killed now has handed over all of it"
+    assert 0 < len(commands.feed(writes, memoryview(b"x" * 60_000))) < 60_000
+    os.close(reads)
+    assert not commands.feed(writes, memoryview(b"x")), "nobody wants more"
+    os.close(writes)
 
 
 def test_a_command_that_reads_nothing_keeps_its_answer(agent: Local) -> None:

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import select
 import selectors
 import signal
 import subprocess
@@ -124,6 +123,7 @@ def pump(process: "subprocess.Popen[bytes]", body: bytes, deadline: float, limit
     assert process.stderr
     out, err = bytearray(), bytearray()
     left = memoryview(body)
+    os.set_blocking(process.stdin.fileno(), False)
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdin, selectors.EVENT_WRITE)
         selector.register(process.stdout, selectors.EVENT_READ, out)
@@ -146,9 +146,13 @@ def pump(process: "subprocess.Popen[bytes]", body: bytes, deadline: float, limit
 
 
 def feed(fd: int, left: memoryview) -> memoryview:
-    """Write a piece that a pipe takes without blocking; a command that wants no more gets no more."""
+    """Write what a pipe has room for; a command that wants no more gets no more.
+
+    A script has room as a whole (64 KiB), so an agent that is killed leaves sbatch all of it or nothing, and never a
+    first part that Slurm would run.
+    """
     try:
-        return left[os.write(fd, left[: select.PIPE_BUF]) if left else 0 :]
+        return left[os.write(fd, left) if left else 0 :]
     except BrokenPipeError:
         return left[len(left) :]
 
