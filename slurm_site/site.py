@@ -128,16 +128,28 @@ class SlurmSite:
         """Have a daemon keep its connections and answer nothing; sshd with all its sessions, like a hung login node."""
         self._process.request("kill", name=daemon, number=signal.SIGSTOP)
         if daemon == "sshd":
-            self._process.request("kill_sessions", number=signal.SIGSTOP)
+            self.freeze_ssh_sessions()
 
     def thaw(self, daemon: str) -> None:
         self._process.request("kill", name=daemon, number=signal.SIGCONT)
         if daemon == "sshd":
-            self._process.request("kill_sessions", number=signal.SIGCONT)
+            self.thaw_ssh_sessions()
 
     def kill_ssh_sessions(self) -> None:
         """Cut every SSH connection; the listener stays and takes new ones."""
         self._process.request("kill_sessions", number=signal.SIGKILL)
+
+    def freeze_ssh_sessions(self) -> list[int]:
+        """Have every SSH connection take what comes and pass nothing on; the listener takes new ones.
+
+        Returns:
+            The process ids of those that are frozen, as the site counts them.
+        """
+        frozen: list[int] = self._process.request("kill_sessions", number=signal.SIGSTOP)
+        return frozen
+
+    def thaw_ssh_sessions(self) -> None:
+        self._process.request("kill_sessions", number=signal.SIGCONT)
 
     def close(self) -> None:
         """End everything and delete the instance; the keys too."""

@@ -33,9 +33,9 @@ def of_kind(kind: SiteOptions, wish: SiteOptions) -> SiteOptions:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("kinds", nargs="*", choices=[*KINDS, []], default=[kind for kind in KINDS if kind != "usual"])
+    parser.add_argument("kinds", nargs="*", type=_kind, metavar="KIND", help=f"of {', '.join(KINDS)}")
     worst = 0
-    for kind in parser.parse_args().kinds:
+    for kind in parser.parse_args().kinds or [kind for kind in KINDS if kind != "usual"]:
         began = time.monotonic()
         suite = SUITE if KINDS[kind].debian == SiteOptions().debian else [*SUITE, *WORDS, "--long"]
         command = [sys.executable, "-m", "pytest", "-q", "--no-header", "--timeout=300", f"--site={kind}", *suite]
@@ -46,6 +46,12 @@ def main() -> int:
         if done.returncode:
             print(re.sub(r"(?m)^", "    ", done.stdout[-6000:]), flush=True)
     return worst
+
+
+def _kind(name: str) -> str:
+    if name not in KINDS:
+        raise argparse.ArgumentTypeError(f"{name} is none of {', '.join(KINDS)}")
+    return name
 
 
 def _version(kind: str) -> str:

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from gql_gateway.core.ids import slurm_name
 from slurm_site import SiteOptions, SlurmSite
 from tests.client import Client
 from tests.faults.bench import MortalGateway
 from tests.faults.facts import CANARY, ran_once, started, until
 from tests.faults.nursery import Nursery
-from tests.faults.verdicts import folders
+from tests.faults.verdicts import SAYS, accounts, folders
 
 SITE = SiteOptions(scratch_size="24M")
 
@@ -59,6 +60,20 @@ def test_an_upload_that_finds_no_room_leaves_nothing_and_says_so(ada: Client, fr
     ended = ada.wait_final(job["id"])
     assert ada.output(ended).strip() == "3", "the old file is whole"
     ran_once(frail, ended)
+
+
+def test_a_job_that_is_launched_into_a_full_disk_ends_as_slurm_says(ada: Client, frail: SlurmSite) -> None:
+    job = ada.create_job("true")
+    ballast = frail.rootfs / frail.root.lstrip("/") / "ballast"
+    fill(ballast)
+    try:
+        ada.launch(job["id"])
+        ended = ada.wait_final(job["id"], 60)
+    finally:
+        ballast.unlink()
+    (account,) = accounts(frail)[slurm_name(job["id"].removeprefix("job_"))]
+    assert (ended["slurmJobId"], ended["state"]) == (account.number, SAYS[account.state])
+    assert {"started", "end"}.isdisjoint(folders(frail)[job["id"].removeprefix("job_")]), "no half a record"
 
 
 @pytest.mark.long

@@ -1,6 +1,7 @@
 """The way to the cluster is cut, swallows bytes, freezes, or breaks in the middle of an sbatch."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,10 @@ def ada(nursery: Nursery, wire: Wire, tmp_path: Path) -> Iterator[Client]:
 
 def available(client: Client) -> bool:
     return bool(client.ask("{ heartbeat { ok clusters { available } } }")["heartbeat"]["clusters"][0]["available"])
+
+
+def gone(site: SlurmSite, processes: list[int]) -> bool:
+    return not site.run(["ps", "-o", "pid=", *(f"--pid={one}" for one in processes)], check=False).stdout
 
 
 def test_a_reset_changes_nothing(ada: Client, wire: Wire, frail: SlurmSite) -> None:
@@ -99,6 +104,24 @@ def test_a_login_node_that_hangs(ada: Client, frail: SlurmSite) -> None:
     ended = ada.wait_final(job["id"], 60)
     assert ended["state"] == "COMPLETED"
     ran_once(frail, ended)
+
+
+@pytest.mark.long
+def test_an_sbatch_that_was_stuck_in_a_frozen_session_comes_too_late(ada: Client, frail: SlurmSite) -> None:
+    """The gateway has long submitted again over another connection when the first one passes on what it holds."""
+    for _ in range(3):
+        job = ada.create_job(CANARY)
+        frozen = frail.freeze_ssh_sessions()
+        try:
+            assert ada.launch(job["id"])["state"] == "LAUNCHING"
+            ended = ada.wait_final(job["id"], 60)
+            assert ended["state"] == "COMPLETED"
+        finally:
+            frail.thaw_ssh_sessions()
+        until(partial(gone, frail, frozen), "the old connection has ended")
+        until(lambda: frail.run(["squeue", "-h", "-t", "R,PD,CG"]).stdout == "", "nothing is left in Slurm")
+        ran_once(frail, ended)
+        assert ada.job(job["id"])["state"] == "COMPLETED"
 
 
 def test_a_cut_in_the_middle_of_sbatch_makes_one_job(ada: Client, wire: Wire, frail: SlurmSite) -> None:
