@@ -60,7 +60,7 @@ class Squeues:
         self._gateway = gateway
 
     def _count(self) -> int:
-        return self._gateway.log.read_text().count('"command": "squeue"')
+        return self._gateway.told("remote", command="squeue")
 
     def __enter__(self) -> Self:
         self._began, self._asked = time.monotonic(), self._count()

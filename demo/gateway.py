@@ -1,5 +1,6 @@
 """A gateway process on the site, with configuration, store and log in one folder: for the demo and the tests."""
 
+import json
 import signal
 import socket
 import subprocess
@@ -131,6 +132,13 @@ class GatewayProcess:
         if self._process is None:
             raise StepFailed("The gateway does not run.")
         return self._process.pid
+
+    def told(self, event: str, **fields: object) -> int:
+        """How often its log tells of an event with these fields."""
+        whole = self.log.read_text().rpartition("\n")[0]
+        lines = (json.loads(line) for line in whole.splitlines() if line.startswith("{"))
+        wanted = {"event": event, **fields}
+        return sum(wanted.items() <= line.items() for line in lines)
 
     def wait_ready(self, seconds: float = READY_SECONDS) -> None:
         """Wait until /readyz says so."""

@@ -106,7 +106,7 @@ def pair(clockwork: Nursery, clock: Clock, frail: SlurmSite, tmp_path: Path) -> 
 
 
 def leads(gateway: MortalGateway) -> int:
-    return gateway.log.read_text().count('"event": "leading"')
+    return gateway.told("leading")
 
 
 async def test_of_two_processes_one_submits_and_a_dead_leader_does_not_stay_in_office(

@@ -54,7 +54,7 @@ def holder(server: postgresql.Server) -> str:
 
 
 def leads(gateway: MortalGateway) -> int:
-    return gateway.log.read_text().count('"event": "leading"')
+    return gateway.told("leading")
 
 
 def test_one_leads_the_other_takes_over_and_each_job_runs_once(
@@ -71,7 +71,7 @@ def test_one_leads_the_other_takes_over_and_each_job_runs_once(
     async def live() -> None:
         async with Caller(first.url, token) as one, Caller(second.url, token) as other:
             at_work = asyncio.gather(*((one, other)[index % 2].live(plan) for index, plan in enumerate(plans)))
-            await asyncio.to_thread(until, lambda: '"state": "QUEUED"' in first.log.read_text(), "it is at work")
+            await asyncio.to_thread(until, lambda: first.told("job state", state="QUEUED"), "it is at work")
             first.kill()
             await asyncio.to_thread(until, lambda: leads(second) == 1, "the other takes over", 20)
             await asyncio.to_thread(first.start)
