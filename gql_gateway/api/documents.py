@@ -94,10 +94,17 @@ class Documents:
         return Prepared(document, tuple(errors), scale.uses_variables)
 
     def _validate(self, document: DocumentNode) -> list[GraphQLError]:
-        errors = validate(self._schema, document, self._rules)
+        errors = [_in_words(error) for error in validate(self._schema, document, self._rules)]
         for error in errors:
             error.extensions = {"code": "GRAPHQL_VALIDATION_FAILED"}
         return errors
+
+
+def _in_words(error: GraphQLError) -> GraphQLError:
+    """An error of validation as it is, but for numbers that int() does not read: it has its own way to say so."""
+    if isinstance(error.original_error, ValueError):  # more than 4,300 digits
+        return GraphQLError("This number has too many digits.", error.nodes)
+    return error
 
 
 class Preparing(SchemaExtension):

@@ -9,12 +9,12 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 
 import strawberry
 import structlog
-from graphql import GraphQLError
+from graphql import GraphQLError, GraphQLSyntaxError
 from strawberry.exceptions import MissingQueryError
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 
 from gql_gateway.api.enums import ErrorCode
-from gql_gateway.core.errors import BadRequest, Fault, Problem, Refused
+from gql_gateway.core.errors import BadRequest, Fault, LimitExceeded, Problem, Refused
 
 log = structlog.get_logger()
 
@@ -26,6 +26,8 @@ _ABOUT_FILES = {
     ErrorCode.FILE_PROTECTED: ("input", "path"),
     ErrorCode.PATH_NOT_ALLOWED: ("input", "path"),
 }
+_TOO_MUCH = "Parsing aborted."
+"""How graphql-core (3.3) ends what it says of a document with too many tokens, or nested too deeply."""
 _ABOUT_THE_REQUEST = (MissingQueryError, CannotGetOperationTypeError, InvalidOperationTypeError)
 
 
@@ -112,6 +114,8 @@ def _words(error: GraphQLError) -> tuple[str, Mapping[str, Any]]:
         detail = {"detail": problem.detail} if problem.detail else {}
         return problem.message, {"code": problem.code, "retryable": problem.retryable, **detail}
     if cause is None or isinstance(cause, _ABOUT_THE_REQUEST):
-        return error.message, {"code": BadRequest.code, **(error.extensions or {})}
+        too_much = isinstance(error, GraphQLSyntaxError) and error.message.endswith(_TOO_MUCH)
+        code = LimitExceeded.code if too_much else BadRequest.code
+        return error.message, {"code": code, **(error.extensions or {})}
     log.error("unexpected error", path=error.path, exc_info=cause)
     return INTERNAL, {"code": Fault.code}

@@ -4,18 +4,22 @@ import base64
 import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import strawberry
 
 from gql_gateway.api.enums import Direction, JobState, OrderField
 from gql_gateway.api.paging import given
-from gql_gateway.core.errors import BadRequest
+from gql_gateway.core.errors import BadRequest, LimitExceeded
 from gql_gateway.core.ids import global_id, parse_job_id
 from gql_gateway.core.order import NEWEST_FIRST, Order, Place
 from gql_gateway.store.listing import value_of
 from gql_gateway.store.tables import Job as JobRow
+
+_LONGEST_TEXT = 255
+"""Of anything that a list is searched for: no name, cluster, label or number is longer."""
+_MOST_LABELS = 32
 
 
 @strawberry.input(description="A key and a value.")
@@ -98,7 +102,7 @@ def job_filter(
     if len(searched) > 1:
         raise BadRequest("Give `search` once: as an argument, or in `filter`.")
     return JobFilter(
-        states=[state for state in both[0] if all(state in one for one in both)] if both else None,
+        states=list(set.intersection(*map(set, both))) if both else None,
         search=_text("search", searched[0]) if searched else None,
         owner_id=owner_id,
         cluster=_text("cluster", given(wanted.cluster)),
@@ -110,14 +114,18 @@ def job_filter(
 
 
 def _labels(labels: Sequence[LabelInput] | None) -> Sequence[tuple[str, str]] | None:
+    if labels and len(labels) > _MOST_LABELS:
+        raise LimitExceeded(f"`labels` holds {len(labels)}; a job has at most {_MOST_LABELS}.")
     pairs = [(_text("key", one.key) or "", _text("value", one.value) or "") for one in labels or ()]
     return pairs or None
 
 
 def _text(name: str, text: str | None) -> str | None:
-    """A text to look for; PostgreSQL takes no NUL in one."""
+    """A text to look for; PostgreSQL takes no NUL in one, SQLite no pattern of more than 50,000 bytes."""
     if text and "\0" in text:
         raise BadRequest(f"`{name}` has a character that none has.")
+    if text and len(text) > _LONGEST_TEXT:
+        raise LimitExceeded(f"`{name}` has {len(text)} characters; at most {_LONGEST_TEXT} are looked for.")
     return text
 
 
@@ -150,8 +158,13 @@ def place(argument: str, cursor: str | None, order: Order) -> Place | None:
 def _value(coded: str, order: Order) -> str | None:
     try:
         value = base64.urlsafe_b64decode(f"{coded}{'=' * (-len(coded) % 4)}").decode()
-        if order.field is OrderField.ENDED_AT and datetime.fromisoformat(value).tzinfo is None:
+        if order.field is OrderField.ENDED_AT and _in_utc(datetime.fromisoformat(value)) is None:
             return None
-    except (ValueError, binascii.Error):
+    except (ValueError, OverflowError, binascii.Error):
         return None
     return None if "\0" in value else value
+
+
+def _in_utc(moment: datetime) -> datetime | None:
+    """None without an offset; OverflowError where the moment is before the first or behind the last day in UTC."""
+    return moment.astimezone(UTC) if moment.tzinfo else None

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NewType
@@ -44,13 +45,12 @@ def _show_time(value: datetime) -> str:
 
 
 def _read_time(value: object) -> datetime:
-    try:
+    # The first and the last day there are have hours that are on neither in UTC.
+    with suppress(ValueError, OverflowError):
         moment = datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise GraphQLError("DateTime must be a point in time with its offset, such as 2026-11-22T16:00:00.000Z.")
-    return moment.astimezone(UTC)
+        if moment and moment.tzinfo:
+            return moment.astimezone(UTC)
+    raise GraphQLError("DateTime must be a point in time with its offset, such as 2026-11-22T16:00:00.000Z.")
 
 
 def _read_bytes(value: object) -> ByteCount:

@@ -135,6 +135,12 @@ class LimitExceeded(Fault):
     status = 429
 
 
+class RequestTooLarge(LimitExceeded):
+    """The request has more bytes than are read, its files not counted."""
+
+    status = 413
+
+
 class RateExceeded(LimitExceeded):
     """Too many requests; the same one may be made again after `retry_after` seconds."""
 

@@ -30,6 +30,8 @@ _POSTGRESQL = {
         },
     },
 }
+_QUIET: dict[str, Any] = {"hide_parameters": True}
+"""An error's text holds no values: it is logged, and a job's environment may be among them."""
 _DRIVERS = {"postgresql+asyncpg": True, "sqlite+aiosqlite": False}
 
 
@@ -47,7 +49,7 @@ def is_postgresql(url: str) -> bool:
 
 def postgresql(url: str) -> AsyncEngine:
     """The engine of a PostgreSQL store, to write with."""
-    return create_async_engine(url, **_POSTGRESQL)
+    return create_async_engine(url, **_QUIET, **_POSTGRESQL)
 
 
 def reading_only(engine: AsyncEngine) -> AsyncEngine:
@@ -78,14 +80,14 @@ def sqlite_writer(url: str) -> Engine:
 def single(url: str) -> AsyncEngine:
     """An engine without a pool, for one connection that lives its own life."""
     if is_postgresql(url):
-        return create_async_engine(url, poolclass=NullPool)
+        return create_async_engine(url, **_QUIET, poolclass=NullPool)
     return _sqlite(url, "BEGIN IMMEDIATE", ["journal_mode=WAL"], poolclass=NullPool)
 
 
 def _in_place(url: str, begin: str | None, pragmas: list[str], seconds: float, **pool: Any) -> Engine:
     # A commit is waited for in another thread than the statements before it (writers.py).
     arguments = {"timeout": seconds, "isolation_level": None, "check_same_thread": False}
-    engine = create_engine(_file(url).set(drivername="sqlite"), connect_args=arguments, **pool)
+    engine = create_engine(_file(url).set(drivername="sqlite"), connect_args=arguments, **_QUIET, **pool)
     _prepare(engine, begin, pragmas)
     return engine
 
@@ -94,7 +96,7 @@ def _sqlite(url: str, begin: str, pragmas: list[str], **pool: Any) -> AsyncEngin
     if pool.get("poolclass") is None:
         pool["pool_timeout"] = 2 * BUSY_SECONDS
     arguments = {"timeout": BUSY_SECONDS, "isolation_level": None}  # None: transactions begin where we say
-    engine = create_async_engine(_file(url), connect_args=arguments, **pool)
+    engine = create_async_engine(_file(url), connect_args=arguments, **_QUIET, **pool)
     _prepare(engine.sync_engine, begin, pragmas)
     return engine
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from gql_gateway.core.errors import BadRequest
+from gql_gateway.core.errors import BadRequest, RequestTooLarge
 
 _BROKEN = "The multipart body is malformed, or it ends too early."
 
@@ -112,13 +112,13 @@ class MultipartReader:
         """The whole content of the part that was begun, which must be small.
 
         Raises:
-            BadRequest: it has more bytes than the limit.
+            RequestTooLarge: it has more bytes than the limit.
         """
         content = bytearray()
         async for data in self.data():
             content += data
             if len(content) > limit:
-                raise BadRequest(f"A part of this request that is no file has more than {limit} bytes.")
+                raise RequestTooLarge(f"A part of this request that is no file has more than {limit} bytes.")
         return bytes(content)
 
     async def _next(self) -> Part | bytes | _End:

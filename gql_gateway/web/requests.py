@@ -7,7 +7,7 @@ from cross_web import HTTPException, StarletteRequestAdapter
 from starlette.requests import ClientDisconnect, Request
 from strawberry.http import GraphQLRequestData
 
-from gql_gateway.core.errors import BadRequest
+from gql_gateway.core.errors import BadRequest, RequestTooLarge
 from gql_gateway.web.multipart import MultipartReader
 from gql_gateway.web.uploads import read_operations
 
@@ -51,7 +51,7 @@ async def read_body(request: PostedRequest, limit: int, decode: Callable[[bytes]
     """What a POST says, with files that are still on their way where there are some; at most `limit` bytes of the rest.
 
     Raises:
-        BadRequest, HTTPException: it cannot be read.
+        BadRequest, RequestTooLarge, HTTPException: it cannot be read.
     """
     content_type = request.headers.get("content-type", "")
     match media_type(content_type):
@@ -68,7 +68,7 @@ async def _whole(request: PostedRequest, limit: int) -> bytes:
     async for chunk in request.chunks():
         content += chunk
         if len(content) > limit:
-            raise HTTPException(413, f"A request has at most {limit} bytes, not counting files of a multipart request.")
+            raise RequestTooLarge(f"A request has at most {limit} bytes, not counting files of a multipart request.")
     return bytes(content)
 
 

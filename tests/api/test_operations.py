@@ -109,8 +109,11 @@ async def test_one_of_several_operations_must_be_named(schema: GatewaySchema) ->
             "{ " + "me { jobs { nodes { owner { jobs { nodes { owner { jobs { nodes { id } } } } } } } } }" + " }",
             "LIMIT_EXCEEDED",
         ),
-        ("{ " + "__typename " * 4001 + "}", "BAD_REQUEST"),
-        ("{ " + "a { " * 500 + "b" + " }" * 500 + " }", "BAD_REQUEST"),
+        ("{ " + "__typename " * 4001 + "}", "LIMIT_EXCEEDED"),
+        ("{ " + "a { " * 500 + "b" + " }" * 500 + " }", "LIMIT_EXCEEDED"),
+        (f'{{ jobs(search: "{"x" * 256}") {{ totalCount }} }}', "LIMIT_EXCEEDED"),
+        ("{ jobs(filter: {labels: [" + '{key: "k", value: ""}' * 33 + "]}) { totalCount } }", "LIMIT_EXCEEDED"),
+        (f"{{ jobs(first: {'9' * 5000}) {{ totalCount }} }}", "GRAPHQL_VALIDATION_FAILED"),
     ],
 )
 async def test_what_is_wrong_with_a_request_is_told(schema: GatewaySchema, query: str, code: str) -> None:

@@ -12,6 +12,10 @@ from gql_gateway.api.scalars import MAX_BYTES, SCALARS, ByteCount, Upload
 TIME, BYTES, UPLOAD = (SCALARS[kind] for kind in (datetime, ByteCount, Upload))
 
 
+NEVER = ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00")
+"""Moments of the first and the last day there are, and of none in UTC."""
+
+
 def test_times_are_shown_in_utc() -> None:
     there = datetime(2026, 11, 22, 17, 0, 0, 123456, tzinfo=timezone(timedelta(hours=1)))
     assert TIME.serialize(there) == "2026-11-22T16:00:00.123Z"
@@ -23,7 +27,7 @@ def test_a_shown_time_can_be_read_again(moment: datetime) -> None:
     assert abs(read - moment) < timedelta(milliseconds=1)
 
 
-@pytest.mark.parametrize("value", ["", "yesterday", "2026-11-22", "2026-11-22T16:00:00", 5, None, True])
+@pytest.mark.parametrize("value", ["", "yesterday", "2026-11-22", "2026-11-22T16:00:00", 5, None, True, *NEVER])
 def test_what_is_no_point_in_time(value: object) -> None:
     with pytest.raises(GraphQLError, match="with its offset"):
         TIME.parse_value(value)

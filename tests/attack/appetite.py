@@ -87,8 +87,7 @@ def queries(world: World, tally: Tally) -> None:
     for limit, text in QUERIES.items():
         began = time.perf_counter()
         said = world.attacker.post(text).text
-        tally.hold("query", "BAD_REQUEST" in said or "LIMIT_EXCEEDED" in said or "Syntax" in said, said)
-        tally.hold("query in words", limit in said, said)
+        limited(tally, "query", said, limit)
         httpx.post(f"{world.gateway.url}/graphql", json={"query": text}, timeout=30)
         tally.hold("query in time", time.perf_counter() - began < 3, text[:80])
 
@@ -105,7 +104,8 @@ def closed(gateway: GatewayProcess, tally: Tally) -> None:
 def sizes(client: Client, tally: Tally) -> None:
     """Bodies and heads."""
     answer = client.post("{ me { id } }" + " " * 20_000)
-    limited(tally, "body", f"{answer.status_code} {answer.text}", 16384, "413")
+    limited(tally, "body", answer.text, 16384)
+    tally.hold("body's status", answer.status_code == 413, answer.status_code)
     answer = httpx.get(f"{client.url}/graphql", headers={"X-Long": "x" * 300_000})
     limited(tally, "head", f"{answer.status_code} {answer.text}", 8192)
     job = client.create_job()

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from tests.attack import appetite, container, key, leaks, pages, script, swaps, tenants, urls
+from tests.attack import appetite, container, key, leaks, pages, script, swaps, tenants, urls, values
 from tests.attack.tally import Tally
 from tests.attack.world import World
 
@@ -12,6 +12,7 @@ ATTACKS: Mapping[str, Callable[[World, Tally], None]] = {
     "files while the job runs": swaps.attack,
     "tenants": tenants.attack,
     "signed URLs": urls.attack,
+    "wild values": values.attack,
     "appetite": appetite.attack,
     "a stolen key": key.attack,
     "headers and pages": pages.attack,

@@ -1,9 +1,11 @@
 """GraphQL operations made from a gateway's own schema, so that a new field is attacked as soon as it is there."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from graphql import (
+    GraphQLArgument,
     GraphQLField,
     GraphQLInputObjectType,
     GraphQLNamedType,
@@ -22,7 +24,7 @@ from tests.client import Client
 
 SAMPLES: dict[str, object] = {
     "path": "x", "size": 3, "name": "x", "first": 5, "image": "/opt/img/busybox.sif", "search": "", "offset": 0,
-    "overwrite": True,
+    "overwrite": True, "key": "k", "value": "v",
 }  # fmt: skip
 DEPTH = 5
 
@@ -87,10 +89,16 @@ def takes_file(field: GraphQLField) -> bool:
 
 
 def operation(kind: str, name: str, field: GraphQLField, target: str, schema: GraphQLSchema) -> tuple[str, Any]:
-    """A document and its variables."""
+    """A document and its variables, with what a field needs and every id."""
     used = {key: one for key, one in field.args.items() if is_non_null_type(one.type) or takes_id(one.type)}
+    return document(kind, name, field, used, schema), {key: value(one.type, key, target) for key, one in used.items()}
+
+
+def document(
+    kind: str, name: str, field: GraphQLField, used: Mapping[str, GraphQLArgument], schema: GraphQLSchema
+) -> str:
+    """A document that asks one field with these arguments, each a variable."""
     head = ", ".join(f"${key}: {one.type}" for key, one in used.items())
     given = ", ".join(f"{key}: ${key}" for key in used)
     inside = selection(get_named_type(field.type), 1 if kind == "mutation" else DEPTH, schema)
-    text = f"{kind}{f'({head})' if head else ''} {{ {name}{f'({given})' if given else ''} {inside} }}"
-    return text, {key: value(one.type, key, target) for key, one in used.items()}
+    return f"{kind}{f'({head})' if head else ''} {{ {name}{f'({given})' if given else ''} {inside} }}"

@@ -166,3 +166,13 @@ async def test_a_full_disk_is_an_absence(sqlite_url: str) -> None:
     async with database.reading() as session:
         assert await users.get(session, user.email) == user
     await database.close()
+
+
+async def test_an_error_tells_no_values(database: Database) -> None:
+    """Errors are logged, and values are what users wrote: a job's environment is among them."""
+    with pytest.raises(DBAPIError) as error:
+        async with database.transaction() as session:
+            await session.exec(text("SELECT :value FROM nowhere"), params={"value": "secret-of-a-job"})
+
+    assert "nowhere" in str(error.value)
+    assert "secret-of-a-job" not in str(error.value)

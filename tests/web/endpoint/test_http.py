@@ -106,7 +106,8 @@ async def test_a_malformed_request_is_told_what_is_wrong(
     assert answer.status_code == status
     (error,) = answer.json()["errors"]
     assert words in error["message"]
-    assert error["extensions"] == {"code": "BAD_REQUEST", "requestId": answer.headers["x-request-id"]}
+    code = "LIMIT_EXCEEDED" if status == 413 else "BAD_REQUEST"
+    assert error["extensions"] == {"code": code, "requestId": answer.headers["x-request-id"]}
 
 
 @pytest.mark.parametrize("content_type", ["", "text/plain", "application/x-www-form-urlencoded", "application/jsonx"])

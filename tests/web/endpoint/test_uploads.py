@@ -128,16 +128,17 @@ MALFORMED: list[tuple[Any, Any, Any, str]] = [
 
 
 @pytest.mark.parametrize(("said", "placed", "content", "words"), MALFORMED)
-async def test_a_malformed_request_is_a_400_with_words(
+async def test_a_malformed_request_is_told_what_is_wrong(
     client: httpx.AsyncClient, gateway: Running, job: Job, said: Any, placed: Any, content: bytes | None, words: str
 ) -> None:
     said = operations(job, file=None, text="text") if said is None else said
     parts: list[tuple[str, Any]] = [("operations", said), ("map", placed), ("0", content and ("x", content))]
     answer = await post(client, gateway, *(part for part in parts if part[1] is not _NOTHING and part[1] is not None))
-    assert answer.status_code == 400
     (error,) = answer.json()["errors"]
     assert words in error["message"]
-    assert error["extensions"]["code"] == "BAD_REQUEST"
+    too_large = words.startswith("more than")
+    assert answer.status_code == (413 if too_large else 400)
+    assert error["extensions"]["code"] == ("LIMIT_EXCEEDED" if too_large else "BAD_REQUEST")
 
 
 @pytest.mark.parametrize("value", ["text", 5, {}, None])
