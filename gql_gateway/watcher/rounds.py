@@ -22,6 +22,7 @@ from gql_gateway.core.states import FINAL, JobState
 from gql_gateway.store.database import Database
 from gql_gateway.store.events import topic_of
 from gql_gateway.watcher.cancel import Canceller
+from gql_gateway.watcher.pace import Pace
 from gql_gateway.watcher.reconcile import Observer
 from gql_gateway.watcher.submit import Submitter
 from gql_gateway.watcher.usage import Bookkeeper
@@ -49,7 +50,7 @@ SETTLED_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class WatcherOptions:
-    """`submit_rate` is submissions a second and cluster, `notices` whether run.sh's notices are followed."""
+    """`submit_rate` is submissions a second to one cluster, `notices` whether run.sh's notices are followed."""
 
     submit_rate: float = 50.0
     lease_seconds: float = 15.0
@@ -82,6 +83,7 @@ class Rounds:
         cluster: Cluster,
         options: WatcherOptions,
         leads: Callable[[AsyncSession], Awaitable[bool]],
+        pace: Pace,
         trouble: asyncio.Event,
     ) -> None:
         self._database = database
@@ -89,7 +91,7 @@ class Rounds:
         self._options = options
         self._trouble = trouble
         self._observer = Observer(database, cluster, options.patience)
-        self._submitter = Submitter(database, cluster, options.patience, leads, rate=options.submit_rate)
+        self._submitter = Submitter(database, cluster, options.patience, leads, pace)
         self._canceller = Canceller(database, cluster)
         self._bookkeeper = Bookkeeper(database, cluster)
         self._look = asyncio.Event()

@@ -16,6 +16,7 @@ from gql_gateway.store.database import Database
 from gql_gateway.store.tables import ClusterStatus, Job
 from gql_gateway.watcher.accounts import AccountRounds
 from gql_gateway.watcher.lead import Leadership
+from gql_gateway.watcher.pace import Pace
 from gql_gateway.watcher.rounds import Rounds, for_ever
 from gql_gateway.watcher.rounds import WatcherOptions as WatcherOptions
 from gql_gateway.watcher.sweep import Sweeper, prune
@@ -33,6 +34,7 @@ class ClusterWatch:
         self._clusters = clusters
         self._options = options
         self._leadership = Leadership(database, name, holder, options.lease_seconds)
+        self._pace = Pace(options.submit_rate)
         self._trouble = asyncio.Event()
         self._rounds = self._rounds_of(name)
         self._accounts = AccountRounds(database, name, self._rounds_of) if clusters.has_accounts(name) else None
@@ -60,7 +62,8 @@ class ClusterWatch:
                 group.create_task(for_ever(step, cluster=self._name))
 
     def _rounds_of(self, key: str) -> Rounds:
-        return Rounds(self._database, self._clusters[key], self._options, self._leadership.holds, self._trouble)
+        cluster, leads = self._clusters[key], self._leadership.holds
+        return Rounds(self._database, cluster, self._options, leads, self._pace, self._trouble)
 
     async def _ask_status(self) -> None:
         was_available = False

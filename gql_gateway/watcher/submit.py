@@ -25,6 +25,7 @@ from gql_gateway.store import jobs, wishes
 from gql_gateway.store.database import Database
 from gql_gateway.store.tables import Job
 from gql_gateway.watcher import verdict
+from gql_gateway.watcher.pace import Pace
 from gql_gateway.watcher.reconcile import Recorder
 from gql_gateway.watcher.silence import Silences
 from gql_gateway.watcher.verdict import Patience
@@ -41,7 +42,7 @@ ASKED = "Slurm was asked to take the job and has not answered yet."
 
 
 class Submitter:
-    """Submits for one cluster. `rate` is the most submissions a second."""
+    """Submits for one account on a cluster, at the pace of all together."""
 
     def __init__(
         self,
@@ -49,15 +50,13 @@ class Submitter:
         cluster: Cluster,
         patience: Patience,
         leads: Callable[[AsyncSession], Awaitable[bool]],
-        *,
-        rate: float,
+        pace: Pace,
     ) -> None:
         self._database = database
         self._cluster = cluster
         self._patience = patience
         self._leads = leads
-        self._gap = 1.0 / rate
-        self._next = 0.0
+        self._pace = pace
         self._recorder = Recorder(database)
         self._unknown = Silences()
         self._failures = 0
@@ -72,12 +71,12 @@ class Submitter:
         Else nothing is done, and the launch waits for its turn.
         """
         now = monotonic()
-        if self._at_work or now < max(self._next, self._rest_until) or not await self._leads(session):
+        if self._at_work or now < self._rest_until or not (self._pace.is_free and await self._leads(session)):
             return
         self._cluster.expect_submission(job_id)
         at = datetime.now(UTC)
         if await wishes.begin_submit(session, job_id, at=at, reason=ASKED):
-            self._next = now + self._gap
+            self._pace.turn()
             self._announced = {key: kept for key, kept in self._announced.items() if now < kept[1] + FRESH_SECONDS}
             self._announced[job_id] = at, now
 
@@ -136,12 +135,11 @@ class Submitter:
         return at == job.submit_unknown_since and monotonic() < since + FRESH_SECONDS
 
     async def _begin(self, job: Job) -> None:
-        await asyncio.sleep(self._next - monotonic())
+        await asyncio.sleep(self._pace.turn())
         now = datetime.now(UTC)
         async with self._database.transaction() as session:
             begun = await self._leads(session) and await wishes.begin_submit(session, job.id, at=now, reason=ASKED)
         if begun:
-            self._next = monotonic() + self._gap
             await self._submit(job)
 
     async def _submit(self, job: Job) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from slurm_site import SlurmSite
 from tests.client import Client, mint
 from tests.faults.bench import MortalGateway
-from tests.faults.facts import until
+from tests.faults.facts import CANARY, UNTIL_TOLD, ran_once, started, tell, until
 from tests.faults.nursery import Nursery
 from tests.faults.users import Caller, Plan
 from tests.faults.verdicts import reckon, unsettled
@@ -27,16 +28,25 @@ def server() -> Iterator[postgresql.Server]:
         yield running
 
 
+ACCOUNTS = """poll_seconds = 1
+account = "template"
+account_template = "{local}"
+account_domains = ["example.org"]
+account_root = "/scratch/{account}"
+"""
+
+
 @pytest.fixture
 def pair(
-    nursery: Nursery, frail: SlurmSite, tmp_path: Path, server: postgresql.Server
+    request: pytest.FixtureRequest, nursery: Nursery, frail: SlurmSite, tmp_path: Path, server: postgresql.Server
 ) -> Iterator[list[MortalGateway]]:
+    cluster = getattr(request, "param", "poll_seconds = 1")
     with ExitStack() as stack:
         gateways = []
         for name in ("one", "two"):
             (tmp_path / name).mkdir()
             gateway = MortalGateway(
-                nursery, frail, tmp_path / name, store=server.url("gateway"), more=MORE, cluster="poll_seconds = 1"
+                nursery, frail, tmp_path / name, store=server.url("gateway"), more=MORE, cluster=cluster
             )
             gateways.append(stack.enter_context(gateway))
         yield gateways
@@ -89,3 +99,27 @@ def test_one_leads_the_other_takes_over_and_each_job_runs_once(
     assert holder(server) not in {before, ""}
     assert leads(first) == 1, "who comes back does not push the leader out"
     assert reckon(frail, second.store, plans).faults == []
+
+
+@pytest.mark.parametrize("pair", [ACCOUNTS], indirect=True)
+def test_the_successor_looks_after_the_jobs_of_every_account(pair: list[MortalGateway], frail: SlurmSite) -> None:
+    first, second = pair
+    assert (leads(first), leads(second)) == (1, 0)
+    with Client.of(second, "alice@example.org") as alice, Client.of(second, "bob@example.org") as bob:
+        jobs: list[tuple[Client, Any]] = []
+        for client in (alice, bob):
+            client.create_user()
+            jobs.append((client, started(client, UNTIL_TOLD)))
+        first.kill()
+        for client in (alice, bob):
+            job = client.create_job(f"{CANARY}true")
+            assert client.launch(job["id"])["state"] in {"LAUNCHING", "QUEUED", "RUNNING", "COMPLETED"}
+            jobs.append((client, job))
+        until(lambda: leads(second) == 1, "the other takes over", 20)
+        for client, job in jobs:
+            tell(frail, job)
+            ended = client.wait_final(job["id"], 60)
+            assert ended["state"] == "COMPLETED"
+            ran_once(frail, ended)
+            asked = ["squeue", "--noheader", "--states=all", f"--job={ended['slurmJobId']}", "--format=%u"]
+            assert frail.run(asked).stdout.split() == ["alice" if client is alice else "bob"]

@@ -73,8 +73,8 @@ def unsettled(url: str) -> list[Job]:
 
 
 def accounts(site: SlurmSite) -> dict[str, list[Account]]:
-    """Every Slurm job of the account, by name; also those that ended before they were eligible to start."""
-    command = ["sacct", "-X", "-n", "-P", "-S", "2020-01-01", "-s", "CA,CD,F,NF,PD,R,S,TO,OOM,PR,RQ,BF,DL"]
+    """Every Slurm job of every account, by name; also those that ended before they were eligible to start."""
+    command = ["sacct", "-a", "-X", "-n", "-P", "-S", "2020-01-01", "-s", "CA,CD,F,NF,PD,R,S,TO,OOM,PR,RQ,BF,DL"]
     rows = site.run([*command, "-E", "now+1day", "-o", "JobIDRaw,State,Start,NodeList,JobName"], user=site.username)
     found: dict[str, list[Account]] = {}
     for row in rows.stdout.splitlines():

@@ -15,6 +15,7 @@ from gql_gateway.store.database import Database
 from gql_gateway.watcher import accounts
 from gql_gateway.watcher.accounts import AccountRounds
 from gql_gateway.watcher.lead import Leadership
+from gql_gateway.watcher.pace import Pace
 from gql_gateway.watcher.rounds import Rounds, WatcherOptions
 from tests.store.rows import a_job, a_user
 
@@ -47,7 +48,7 @@ async def test_rounds_come_and_go_with_the_jobs(
 
     def begin(key: str) -> Rounds:
         begun.append(key)
-        return Rounds(database, clusters[key], WatcherOptions(), leadership.holds, asyncio.Event())
+        return Rounds(database, clusters[key], WatcherOptions(), leadership.holds, Pace(50), asyncio.Event())
 
     rounds = AccountRounds(database, "local", begin)
     running = asyncio.create_task(rounds.run())

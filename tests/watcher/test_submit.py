@@ -13,6 +13,7 @@ from gql_gateway.core.states import JobState
 from gql_gateway.store import jobs, wishes
 from gql_gateway.store.database import Database
 from gql_gateway.store.tables import Job
+from gql_gateway.watcher.pace import Pace
 from gql_gateway.watcher.submit import Submitter
 from gql_gateway.watcher.verdict import Patience
 from slurm_site import SlurmSite
@@ -63,7 +64,7 @@ async def leads(_session: AsyncSession) -> bool:
 
 @pytest.fixture
 async def submitter(database: Database, cluster: Cluster) -> Submitter:
-    submitter = Submitter(database, cluster, Patience(resubmit_after=timedelta(hours=1)), leads, rate=1000)
+    submitter = Submitter(database, cluster, Patience(resubmit_after=timedelta(hours=1)), leads, Pace(1000))
     await submitter.carry_out()
     return submitter
 
@@ -112,7 +113,7 @@ async def test_one_that_was_rolled_back_is_as_if_it_had_not_been(
 async def test_what_another_announced_is_looked_up_and_not_sent(
     database: Database, cluster: Cluster, job: Job, submitter: Submitter
 ) -> None:
-    dead = Submitter(database, cluster, Patience(), leads, rate=1000)
+    dead = Submitter(database, cluster, Patience(), leads, Pace(1000))
     await dead.carry_out()
     await launch(database, job, dead)
 
