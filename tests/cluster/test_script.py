@@ -2,6 +2,7 @@
 
 import shlex
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -210,3 +211,20 @@ def test_the_help_text_tells_what_a_version_knows(text: str, runtime: Runtime) -
 def test_a_command_without_walls_is_not_used(text: str) -> None:
     with pytest.raises(ClusterUnavailable, match="--no-home"):
         container.read_help(text)
+
+
+def test_a_script_that_was_cut_off_does_nothing_at_all(tmp_path: Path) -> None:
+    job = tmp_path / FOLDER
+    (job / "work").mkdir(parents=True)
+    input_ = script.ScriptInput(JOB_ID, str(tmp_path), FOLDER, made({"command": "touch canary"}), "no-such-command")
+    whole = script.render(input_)
+
+    def run(text: str) -> int:
+        done = subprocess.run(["/bin/bash"], input=text, text=True, env={"SLURM_JOB_ID": "7"}, check=False)
+        return done.returncode
+
+    for length in range(0, len(whole) - 3, 41):
+        run(whole[:length])
+        assert not (job / "claim").is_symlink(), length
+    assert run(whole) == script.NO_CONTAINER
+    assert (job / "claim").is_symlink()
