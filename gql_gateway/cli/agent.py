@@ -7,7 +7,7 @@ import typer
 from gql_gateway.cli.options import Config, settings_of
 from gql_gateway.cluster import bundle
 from gql_gateway.cluster.pinning import authorized_key
-from gql_gateway.web.app import cluster_config
+from gql_gateway.web.app import account_login, cluster_config
 
 
 def agent(
@@ -18,6 +18,10 @@ def agent(
     path: Annotated[
         str, typer.Option("--path", metavar="FILE", help="Where it is installed on the login node.")
     ] = "/opt/gql-gateway/agent.py",
+    account: Annotated[
+        str | None,
+        typer.Option("--account", metavar="NAME", help="The lines for a user's own account on the clusters."),
+    ] = None,
 ) -> None:
     """Print the agent, for a site that lets the gateway's SSH key run it and nothing else.
 
@@ -28,4 +32,8 @@ def agent(
         typer.echo(bundle.TEXT.decode(), nl=False)
         return
     for cluster in settings_of(config).clusters:
-        typer.echo(authorized_key(cluster_config(cluster), path))
+        shared, login = cluster_config(cluster), account_login(cluster)
+        if account is None:
+            typer.echo(authorized_key(shared, path))
+        elif login:
+            typer.echo(authorized_key(login.config(shared, account), path))

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from datetime import UTC, datetime
 from pathlib import Path
 
 import asyncssh
@@ -17,13 +18,14 @@ from gql_gateway.core.ids import new_id
 
 CONTAINER = "/opt/tools/bin/apptainer"
 PIN = Pin("/opt/agent.py", ["root=/scratch/gateway", f"container={CONTAINER}", "slurm_path=/opt/slurm/bin"])
+NOW = datetime.now(UTC)
 IDS = [new_id() for _ in range(250)]
 
 
 def test_what_the_gateway_runs_is_let_through() -> None:
     commands = [
         slurm.sbatch(IDS[0]), slurm_usage.sbatch_test(IDS[0]), slurm.squeue(), slurm.squeue_by_name(IDS[0]),
-        *slurm.sacct(IDS), slurm_usage.sacct_usage(IDS[:100]), slurm.scancel("123"),
+        *slurm.sacct(IDS, NOW), slurm_usage.sacct_usage(IDS[:100], NOW), slurm.scancel("123"),
         slurm.scancel("123", only_waiting=True), slurm_cluster.sinfo(), slurm_cluster.ping(), slurm_cluster.version(),
         container.help_command(CONTAINER), container.version_command(CONTAINER),
     ]  # fmt: skip

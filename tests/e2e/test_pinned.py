@@ -13,7 +13,7 @@ from demo.gateway import COMMAND, GatewayProcess
 from gql_gateway.sdk import HpcGateway, JobState
 from slurm_site import SlurmSite
 from tests.client import Client
-from tests.pinning import PinnedKey, pin
+from tests.pinning import PinnedKey, agent_command, pin
 
 IMAGE = "/opt/img/busybox.sif"
 OTHER = "is of another version: install the output of `gql-gateway agent` there."
@@ -59,6 +59,17 @@ def test_the_line_lets_the_key_do_nothing_else(key: PinnedKey, site: SlurmSite) 
     command = f"/usr/bin/python3 -I -S -u {key.file} root={site.root} container=singularity slurm_path="
     public = Path(f"{key.private}.pub").read_text()
     assert key.line == f'restrict,command="{command}" {public}'
+
+
+def test_an_account_of_a_user_has_a_line_of_its_own(site: SlurmSite, key: PinnedKey, tmp_path: Path) -> None:
+    accounts = 'account = "template"\naccount_template = "{local}"\naccount_domains = ["example.org"]\n'
+    accounts += 'account_root = "/scratch/{account}/gateway"'
+    gateway = GatewayProcess(site, tmp_path, key=key.private, cluster=accounts)
+
+    line = agent_command("--authorized-keys", "--account", "alice", "--config", str(gateway.config))
+
+    assert "agent.py root=/scratch/alice/gateway container=singularity slurm_path=" in line
+    assert line.endswith(Path(f"{key.private}.pub").read_text())
 
 
 def test_a_day_goes_through_it(scientist: HpcGateway, tmp_path: Path) -> None:
