@@ -57,8 +57,9 @@ The gateway goes on until Ctrl-C:
   GraphiQL    {gateway.url}/graphql
   dashboard   {gateway.url}/
   token       {token}
+  terminal    .venv/bin/hpc login {gateway.url}
   its log     {gateway.log}
-Paste the token into the dashboard, or in GraphiQL's Headers tab: {{"Authorization": "Bearer {token}"}}""")
+Paste the token into the terminal, the dashboard, or in GraphiQL's Headers tab: {{"Authorization": "Bearer {token}"}}""")
     try:
         signal.pause()
     except KeyboardInterrupt:

@@ -177,7 +177,12 @@ def _matches(image: str, pattern: str) -> bool:
 _WORDS = {
     ("name",): f"must be {NAME_RULE}",
     ("resources", "partition"): "must be one partition's name: letters, digits and _ . -",
+    ("resources", "account"): "must be one account's name: letters, digits and _ . -",
+    ("resources", "qos"): "must be one QOS's name: letters, digits and _ . -",
+    ("environment", "name"): "must be 1 to 128 letters, digits and _, beginning with a letter or _",
+    ("labels", "key"): "must be 1 to 63 letters, digits and . _ / -, beginning with a letter or digit",
 }
+_PYDANTIC = re.compile(r"^(Input|String|Tuple) should |^Value error, ")
 
 
 def check_spec(values: dict[str, object]) -> JobSpec:
@@ -193,7 +198,8 @@ def check_spec(values: dict[str, object]) -> JobSpec:
 
 
 def _problem(path: tuple[str, ...], message: str) -> Problem:
-    words = _WORDS.get(path, message.removeprefix("Value error, "))
+    named = tuple(part for part in path if not part.isdigit())
+    words = _WORDS.get(named) or _PYDANTIC.sub(lambda found: "must " if found[1] else "", message)
     field = ("input", *(_camel(part) for part in path))
     return Problem(ErrorCode.INVALID_INPUT, f"{'.'.join(field[1:]) or 'input'}: {words}.", field)
 

@@ -35,6 +35,8 @@ _RESOURCES = {
     "memory_per_node": "memoryPerNode",
     "gpus_per_node": "gpusPerNode",
     "time_limit": "timeLimitSeconds",
+    "account": "account",
+    "qos": "qos",
 }
 _WHOLE_NUMBERS = {"nodes", "tasks_per_node", "cpus_per_task", "gpus_per_node"}
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}

@@ -129,6 +129,8 @@ class AsyncHpcGateway:
         memory_per_node: int | str | None = None,
         gpus_per_node: int | None = None,
         time_limit: float | str | timedelta | None = None,
+        account: str | None = None,
+        qos: str | None = None,
         environment: Mapping[str, str] | None = None,
         cluster: str | None = None,
         idempotency_key: str | None = None,

@@ -7,7 +7,7 @@ import typer
 
 from gql_gateway import __version__
 from gql_gateway.sdk import cli_files, cli_jobs, errors
-from gql_gateway.sdk.cli_common import AsJson, err, open_gateway, out, print_json
+from gql_gateway.sdk.cli_common import AsJson, err, open_gateway, out, print_json, told
 from gql_gateway.sdk.cli_show import clusters_table, heartbeat_lines
 from gql_gateway.sdk.config import URL_VARIABLE, find_url, remember
 from gql_gateway.sdk.gateway import HpcGateway
@@ -63,19 +63,25 @@ def hpc(
 @app.command(epilog="**Examples**\n\n`hpc login https://hpc.example.org`\n\n`hpc login --token-stdin < token.txt`")
 def login(
     context: typer.Context,
-    url: Annotated[str | None, typer.Argument(help="The gateway's address.")] = None,
+    url: Annotated[str | None, typer.Argument(metavar="URL", help="The gateway's address.")] = None,
     token_stdin: Annotated[bool, typer.Option("--token-stdin", help="Read the token from standard input.")] = False,
 ) -> None:
-    """Keep the gateway's address and your token for later calls, and make your folder on the cluster."""
+    """Keep the gateway's address and your token for later calls, and make your folder on the cluster.
+
+    Whoever runs the gateway gives you a token; where it trusts your institute's sign-in, an access token of that.
+    """
     address = find_url(url or context.obj)
     token = sys.stdin.readline() if token_stdin else typer.prompt("Token", hide_input=True, err=True)
     with HpcGateway(address, token.strip()) as gateway:
-        user = gateway.create_user()
+        try:
+            user = gateway.create_user()
+        except errors.Unauthenticated as refused:
+            raise errors.Unauthenticated(refused.message, detail="Nothing was kept.") from None
     folder = remember(address, token.strip())
     err.print(f"You are {user.name} <{user.email}>; your folder is {user.folder}. Kept in {folder}.", markup=False)
 
 
-@app.command()
+@app.command(epilog="**Exit code**: 1 where a cluster cannot be reached, 69 where the gateway cannot.")
 def status(context: typer.Context, as_json: AsJson = False) -> None:
     """Whether the gateway and its clusters work."""
     address = find_url(context.obj)
@@ -88,7 +94,7 @@ def status(context: typer.Context, as_json: AsJson = False) -> None:
     raise typer.Exit(0 if heartbeat.ok and all(cluster.available for cluster in heartbeat.clusters) else 1)
 
 
-@app.command()
+@app.command(epilog="**Example**\n\n`hpc cluster --json | jq '.[0].partitions[].name'`")
 def cluster(context: typer.Context, as_json: AsJson = False) -> None:
     """The clusters, their partitions, and what is idle."""
     with open_gateway(context) as gateway:
@@ -104,10 +110,11 @@ def main() -> None:
     try:
         app()
     except errors.GatewayError as error:
-        err.print(str(error), style="red", markup=False)
-        if isinstance(error, errors.ConfigurationError) or not error.retryable:
-            sys.exit(exit_code(error))
-        err.print("Nothing is wrong with the command: try it again later.")
+        err.print(told(error), style="red", markup=False)
+        if isinstance(error, errors.ConnectionLost):
+            err.print("Where the address is right, try again later.")
+        elif error.retryable:
+            err.print("Nothing is wrong with the command: try it again later.")
         sys.exit(exit_code(error))
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from gql_gateway.sdk.cli_options import BY_FIELD
 from gql_gateway.sdk.errors import GatewayError, NotFound
 from gql_gateway.sdk.gateway import HpcGateway
 from gql_gateway.sdk.job import Job
@@ -37,6 +38,17 @@ def find_job(gateway: HpcGateway, jobid: str) -> Job:
     for job in gateway.jobs(limit=1):
         return job
     raise NotFound("You have no jobs yet.")
+
+
+def told(error: GatewayError) -> str:
+    """An error in the command line's words: where the gateway names a field of its input, the option is named."""
+    words = str(error)
+    for one in (error, *error.others):
+        if one.field:
+            option = next((BY_FIELD[part] for part in one.field if part in BY_FIELD), None)
+            path = ".".join(one.field[1:])
+            words = words.replace(f"{path}: ", f"{option}: ", 1) if option else words
+    return words
 
 
 def complete_jobs(context: typer.Context, incomplete: str) -> list[tuple[str, str]]:

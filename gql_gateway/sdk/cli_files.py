@@ -7,36 +7,47 @@ import typer
 
 from gql_gateway.sdk.cli_common import AsJson, JobId, err, find_job, open_gateway, out, print_json
 from gql_gateway.sdk.cli_show import TransferBars, files_table
+from gql_gateway.sdk.errors import FileNotFound
 from gql_gateway.sdk.folders import local_path
 from gql_gateway.sdk.job import Job
-from gql_gateway.sdk.job_types import FileKind, Transfer
+from gql_gateway.sdk.job_types import FileInfo, FileKind, Transfer
 
 app = typer.Typer()
 
 
-@app.command("files")
+@app.command("files", epilog="**Examples**\n\n`hpc files last`\n\n`hpc files JOB results -r`")
 def list_files(
     context: typer.Context,
     job: JobId,
-    path: Annotated[str, typer.Argument(help="A folder of the job.")] = "",
+    path: Annotated[str, typer.Argument(metavar="PATH", help="A folder or file of the job.")] = "",
     recursive: Annotated[bool, typer.Option("--recursive", "-r", help="All files in all folders.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """The files in a job's folder."""
     with open_gateway(context) as gateway:
         found = find_job(gateway, job)
-        files = found.walk(path) if recursive else found.files(path)
+        files = _listed(found, path.strip("/"), recursive)
     if as_json:
         print_json(files)
     else:
         out.print(files_table(files))
 
 
+def _listed(job: Job, path: str, recursive: bool) -> list[FileInfo]:
+    try:
+        return job.walk(path) if recursive else job.files(path)
+    except FileNotFound:
+        folder, _, _ = path.rpartition("/")
+        if found := [entry for entry in job.files(folder) if entry.path == path]:
+            return found
+        raise
+
+
 @app.command(epilog="**Examples**\n\n`hpc put last input.txt mesh/`\n\n`hpc put JOB big.h5 --to data`")
 def put(
     context: typer.Context,
     job: JobId,
-    sources: Annotated[list[Path], typer.Argument(exists=True, help="Files and folders here.")],
+    sources: Annotated[list[Path], typer.Argument(metavar="SOURCE", exists=True, help="Files and folders here.")],
     to: Annotated[str, typer.Option(help="Folder of the job to put them into.")] = "",
     as_json: AsJson = False,
 ) -> None:
@@ -59,7 +70,9 @@ def put(
 def get(
     context: typer.Context,
     job: JobId,
-    paths: Annotated[list[str] | None, typer.Argument(help="Files and folders of the job; nothing: all.")] = None,
+    paths: Annotated[
+        list[str] | None, typer.Argument(metavar="PATH", help="Files and folders of the job; nothing: all.")
+    ] = None,
     to: Annotated[Path, typer.Option(help="Folder here to put them into.")] = Path(),
     as_json: AsJson = False,
 ) -> None:
@@ -81,9 +94,11 @@ def _fetch(job: Job, path: str, to: Path, bars: TransferBars) -> list[Transfer]:
     return job.download_folder(target, path, bars) if is_folder else [job.download(path, target, bars)]
 
 
-@app.command()
+@app.command(epilog="**Example**\n\n`hpc rm last checkpoint.h5 scratch`")
 def rm(
-    context: typer.Context, job: JobId, paths: Annotated[list[str], typer.Argument(help="Files and folders.")]
+    context: typer.Context,
+    job: JobId,
+    paths: Annotated[list[str], typer.Argument(metavar="PATH", help="Files and folders of the job.")],
 ) -> None:
     """Delete files and folders (with all in them) from a job's folder."""
     with open_gateway(context) as gateway:

@@ -13,17 +13,19 @@ from rich.live import Live
 
 from gql_gateway.sdk import cli_options as options
 from gql_gateway.sdk.cli_common import AsJson, JobId, complete_jobs, err, find_job, open_gateway, out, print_json
-from gql_gateway.sdk.cli_show import TransferBars, history_table, job_table, jobs_table, state_text
+from gql_gateway.sdk.cli_show import TransferBars, history_table, job_table, jobs_table, state_text, sum_of
 from gql_gateway.sdk.cli_waiting import ENDS_IN_WORDS, INTERRUPTED, exit_code, wait_shown, way_back
-from gql_gateway.sdk.errors import FileNotFound, InvalidInput
+from gql_gateway.sdk.errors import FileNotFound, InvalidInput, SubmitRefused
 from gql_gateway.sdk.gateway import HpcGateway
 from gql_gateway.sdk.job import Job
-from gql_gateway.sdk.job_types import JobInfo, JobState
+from gql_gateway.sdk.job_types import JobInfo, JobState, Transfer
 
 _PLAIN_WORD = re.compile(r"[A-Za-z0-9_./+-]+")
 _SHOWN = 20
 
-Several = Annotated[list[str], typer.Argument(metavar="JOB...", autocompletion=complete_jobs)]
+Several = Annotated[
+    list[str], typer.Argument(metavar="JOB", help="Ids of jobs, or `last`.", autocompletion=complete_jobs)
+]
 
 app = typer.Typer()
 
@@ -42,6 +44,8 @@ def submit(
     memory_per_node: options.Memory = None,
     gpus_per_node: options.Gpus = None,
     time_limit: options.Time = None,
+    account: options.Account = None,
+    qos: options.Qos = None,
     env: options.Env = None,
     cluster: options.OnCluster = None,
     no_launch: options.NoLaunch = False,
@@ -54,10 +58,18 @@ def submit(
     with open_gateway(context) as gateway:
         job = _new(gateway, image, name, {**given, **_environment(env or []), **command_of(command or [])})
         _send(job, upload or [])
-        info = job.info if no_launch else job.launch()
+        info = job.info if no_launch else _launch(job)
         print_json(info) if as_json else out.print(job.id)
         if wait or download:
             _finish(job, download)
+
+
+def _launch(job: Job) -> JobInfo:
+    try:
+        return job.launch()
+    except SubmitRefused:
+        err.print(f"It stays, as {job.refresh().state}, with its files: {job.id}", markup=False)
+        raise
 
 
 def _new(gateway: HpcGateway, image: str, name: str | None, given: dict[str, Any]) -> Job:
@@ -80,9 +92,12 @@ def _environment(pairs: Sequence[str]) -> dict[str, Any]:
 
 
 def _send(job: Job, sources: Sequence[Path]) -> None:
+    sent: list[Transfer] = []
     with TransferBars() as bars:
         for source in sources:
-            job.upload_folder(source, progress=bars) if source.is_dir() else job.upload(source, progress=bars)
+            sent += job.upload_folder(source, "", bars) if source.is_dir() else [job.upload(source, None, bars)]
+    if sent:
+        err.print(sum_of("Sent", sent), markup=False)
 
 
 def _finish(job: Job, download: Path | None) -> None:
@@ -91,7 +106,8 @@ def _finish(job: Job, download: Path | None) -> None:
         info = wait_shown(job)
         if download:
             with TransferBars() as bars:
-                job.download_folder(download, progress=bars)
+                fetched = job.download_folder(download, progress=bars)
+            err.print(f"{sum_of('Fetched', fetched)} into {download}", markup=False)
     except KeyboardInterrupt:
         way_back(job)
         raise typer.Exit(INTERRUPTED) from None
@@ -101,7 +117,10 @@ def _finish(job: Job, download: Path | None) -> None:
 @app.command("ls", epilog="**Examples**\n\n`hpc ls`\n\n`hpc ls --state RUNNING --state QUEUED`\n\n`hpc ls --watch`")
 def list_jobs(
     context: typer.Context,
-    state: Annotated[list[JobState] | None, typer.Option(case_sensitive=False, help="Only these states.")] = None,
+    state: Annotated[
+        list[JobState] | None,
+        typer.Option(metavar="STATE", case_sensitive=False, help=f"Only these states: {', '.join(JobState)}."),
+    ] = None,
     search: Annotated[str | None, typer.Option(help="Only with this text in the name.")] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many.")] = _SHOWN,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Stay, and show changes as they happen.")] = False,
@@ -130,7 +149,7 @@ def _watch(gateway: HpcGateway, jobs: Sequence[JobInfo], *, only_these: bool) ->
             live.update(jobs_table(shown.values()), refresh=True)
 
 
-@app.command()
+@app.command(epilog="**Examples**\n\n`hpc show last`\n\n`hpc show last --json | jq .exit_code`")
 def show(context: typer.Context, job: JobId, as_json: AsJson = False) -> None:
     """Everything about one job, and what happened to it."""
     with open_gateway(context) as gateway:
@@ -150,7 +169,7 @@ def logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Stay until the job ends.")] = False,
     file: Annotated[str | None, typer.Option(help="Another text file of the job than Slurm's output.")] = None,
 ) -> None:
-    """What a job writes."""
+    """What a job has written so far, or with `-f` writes until its end."""
     with open_gateway(context) as gateway:
         found = find_job(gateway, job)
         if follow or found.info.is_final:
@@ -177,38 +196,38 @@ def _print_file(job: Job, path: str) -> None:
                 sys.stdout.buffer.write(part)
 
 
-@app.command()
+@app.command(epilog="**Example**\n\n`hpc submit --no-launch --image … && hpc put last big.h5 && hpc launch last`")
 def launch(context: typer.Context, jobs: Several, as_json: AsJson = False) -> None:
     """Submit jobs to Slurm; again does no harm."""
     with open_gateway(context) as gateway:
         _report([find_job(gateway, job).launch() for job in jobs], as_json)
 
 
-@app.command()
+@app.command(epilog="**Example**\n\n`hpc cancel last`")
 def cancel(context: typer.Context, jobs: Several, as_json: AsJson = False) -> None:
     """Cancel jobs; those that have ended stay as they are."""
     with open_gateway(context) as gateway:
         _report([find_job(gateway, job).cancel() for job in jobs], as_json)
 
 
-@app.command()
+@app.command(epilog="**Example**\n\n`hpc wait $(hpc clone last)`")
 def clone(
     context: typer.Context,
     job: JobId,
-    no_launch: options.NoLaunch = False,
+    no_launch: options.OnlyCreate = False,
     wait: options.Wait = False,
     as_json: AsJson = False,
 ) -> None:
     """Run a job again, as a new one with the same parameters and inputs; prints the new id."""
     with open_gateway(context) as gateway:
         copy = find_job(gateway, job).clone()
-        info = copy.info if no_launch else copy.launch()
+        info = copy.info if no_launch else _launch(copy)
         print_json(info) if as_json else out.print(copy.id)
         if wait:
             _finish(copy, None)
 
 
-@app.command(epilog=ENDS_IN_WORDS)
+@app.command(epilog="**Example**\n\n`hpc wait last && hpc get last`\n\n" + ENDS_IN_WORDS)
 def wait(context: typer.Context, jobs: Several, as_json: AsJson = False) -> None:
     """Wait until jobs have ended; ends with the exit code of the first one that did not complete."""
     ended: list[JobInfo] = []
@@ -225,7 +244,7 @@ def wait(context: typer.Context, jobs: Several, as_json: AsJson = False) -> None
     raise typer.Exit(next((code for code in map(exit_code, ended) if code), 0))
 
 
-@app.command()
+@app.command(epilog="**Example**\n\n`hpc delete --yes $(hpc ls --state failed --json | jq -r '.[].id')`")
 def delete(
     context: typer.Context,
     jobs: Several,

@@ -25,9 +25,12 @@ Cpus = Annotated[int | None, typer.Option("--cpus-per-task", "-c", help="CPUs of
 Memory = Annotated[str | None, typer.Option("--mem", help="Memory on each node, like 500M or 4G.")]
 Gpus = Annotated[int | None, typer.Option("--gpus-per-node", help="GPUs on each node.")]
 Time = Annotated[str | None, typer.Option("--time", "-t", help="Time limit, like 90m, 2h or 1-12:00:00.")]
+Account = Annotated[str | None, typer.Option("--account", "-A", help="Slurm account to charge.")]
+Qos = Annotated[str | None, typer.Option("--qos", help="Slurm's quality of service.")]
 Env = Annotated[list[str] | None, typer.Option("--env", "-e", help="NAME=VALUE, set in the container.")]
 OnCluster = Annotated[str | None, typer.Option("--cluster", help="Cluster, where the gateway has several.")]
 NoLaunch = Annotated[bool, typer.Option("--no-launch", help="Only create it and send the files.")]
+OnlyCreate = Annotated[bool, typer.Option("--no-launch", help="Only create it, with the inputs of the first.")]
 Wait = Annotated[bool, typer.Option("--wait", "-w", help="Wait for its end, and end with its exit code.")]
 Download = Annotated[
     Path | None, typer.Option(file_okay=False, help="Wait, then fetch all its files into this folder.")
@@ -35,7 +38,7 @@ Download = Annotated[
 SUBMIT_EXAMPLES = (
     "**Examples**\n\n"
     "`hpc submit --image /opt/img/tool.sif --upload inputs/ -- 'tool a.txt > result.txt'`\n\n"
-    "`hpc submit --image docker://python:3.12 -t 2h --mem 8G --wait --download out/ -- python run.py --fast`\n\n"
+    "`hpc submit --image docker://python:3.12 -u run.py -t 2h --mem 8G --download out/ -- python run.py --fast`\n\n"
     "`id=$(hpc submit --image /opt/img/tool.sif -- hostname) && hpc wait $id`"
 )
 RESOURCES = frozenset(
@@ -47,7 +50,27 @@ RESOURCES = frozenset(
         "memory_per_node",
         "gpus_per_node",
         "time_limit",
+        "account",
+        "qos",
         "cluster",
     }
 )
 """Those options that have the same name where a job is made."""
+BY_FIELD = {
+    "name": "--name",
+    "image": "--image",
+    "command": "COMMAND",
+    "args": "COMMAND",
+    "partition": "--partition",
+    "nodes": "--nodes",
+    "tasksPerNode": "--tasks-per-node",
+    "cpusPerTask": "--cpus-per-task",
+    "memoryPerNode": "--mem",
+    "gpusPerNode": "--gpus-per-node",
+    "timeLimitSeconds": "--time",
+    "account": "--account",
+    "qos": "--qos",
+    "environment": "--env",
+    "cluster": "--cluster",
+}
+"""The option that becomes a field of the gateway's input."""

@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gql_gateway.sdk.cli_common import err, out
-from gql_gateway.sdk.job_types import FileInfo, FileKind, JobChange, JobInfo, JobState
+from gql_gateway.sdk.job_types import FileInfo, FileKind, JobChange, JobInfo, JobState, Transfer
 from gql_gateway.sdk.site_types import Cluster, Heartbeat
 
 _COLOURS = {
@@ -46,7 +46,7 @@ def jobs_table(jobs: Iterable[JobInfo]) -> Table:
     table = _table("Job", "Name", "State", "Slurm", "Created", "Ran", *(["Reason"] if out.width >= _WIDE else []))
     for job in jobs:
         row = (job.id, Text(job.name), state_text(job.state), job.slurm_job_id or "", _ago(job.created_at), _ran(job))
-        table.add_row(*row, *([Text(job.reason or "")] if out.width >= _WIDE else []))
+        table.add_row(*row, *([Text(_one_line(job.reason))] if out.width >= _WIDE else []))
     return table
 
 
@@ -147,6 +147,7 @@ class TransferBars:
             TransferSpeedColumn(),
             TimeRemainingColumn(),
             console=err,
+            transient=True,  # what has arrived is told in words
             disable=not err.is_terminal,
         )
 
@@ -167,6 +168,12 @@ class TransferBars:
         self._progress.update(self._tasks[path], completed=done, total=size, visible=shown)
 
 
+def sum_of(verb: str, transfers: Sequence[Transfer]) -> str:
+    """How many files were sent or fetched, and how large they are together."""
+    files = "1 file" if len(transfers) == 1 else f"{len(transfers)} files"
+    return f"{verb} {files} ({decimal(sum(transfer.size for transfer in transfers))})"
+
+
 def _tick(good: bool) -> Text:
     return Text("✓", "green") if good else Text("✗", _FAILED)
 
@@ -174,8 +181,12 @@ def _tick(good: bool) -> Text:
 def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(column, no_wrap=column != "Reason")
+        table.add_column(column, no_wrap=True, overflow="ellipsis" if column == "Reason" else "fold")
     return table
+
+
+def _one_line(text: str | None) -> str:
+    return " ".join((text or "").split())
 
 
 def _clock(at: datetime | None) -> str:

@@ -24,7 +24,8 @@ def find_url(url: str | None) -> str:
     found = url or os.environ.get(URL_VARIABLE) or _read(directory() / "url")
     if not found:
         raise ConfigurationError(
-            "The gateway's address is not known.", detail=f"Give `url`, set {URL_VARIABLE}, or run: hpc login URL"
+            "The gateway's address is not known.",
+            detail=f"Give `url` (`hpc --url`), set {URL_VARIABLE}, or run: hpc login URL",
         )
     if not found.startswith(("http://", "https://")):
         raise ConfigurationError(f"{found!r} is no address.", detail="It begins with https:// or http://.")

@@ -62,9 +62,9 @@ class Files:
 
     async def upload(self, job_id: str, source: Path, path: str, progress: Progress | None) -> Transfer:
         """Send one file; it appears whole or not at all."""
-        size, sha256 = await measured(source)
         report = _report(path, progress)
-        report(0, size)
+        report(0, (await asyncio.to_thread(source.stat)).st_size)  # reading it for its digest may take a while
+        size, sha256 = await measured(source)
         if url := await self._ticket(job_id, path, size, sha256):
             await self._uploader.send(url, source, size, report)
             return Transfer(path, source, size, sha256, verified=True)

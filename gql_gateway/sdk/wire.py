@@ -28,6 +28,7 @@ CALL_PATIENCE = 10.0
 _MESSAGE_BYTES = 16 * 2**20
 _UNREAD_MESSAGES = 64
 _SIGN_IN = frozenset({4401, 4403})
+_NOT_HERE = frozenset({404, 405, 410})
 _TEMPORARY = frozenset({502, 503, 504})
 _FAILURES = (TransportError, asyncio.TimeoutError)  # two classes for a timeout in Python 3.10
 HEADERS = {"User-Agent": f"gql-gateway-sdk/{__version__}"}
@@ -211,7 +212,7 @@ def translate(error: Exception, url: str) -> errors.GatewayError:
     if isinstance(error, TransportQueryError):
         return errors.from_graphql_errors(error.errors or [{"message": str(error)}])
     if isinstance(error, TransportServerError):
-        return _from_status(error.code or 0, str(error))
+        return _from_status(error.code or 0, str(error), url)
     if isinstance(error, TransportConnectionFailed) or not isinstance(error, TransportError):
         return _from_loss(error, url)
     return errors.GatewayError(f"{url} does not answer like a gateway.", detail=str(error)[:500])
@@ -223,15 +224,18 @@ def _from_loss(error: BaseException, url: str) -> errors.GatewayError:
         if isinstance(cause, ConnectionClosed) and cause.rcvd is not None and cause.rcvd.code in _SIGN_IN:
             return errors.Unauthenticated(cause.rcvd.reason or "The gateway does not take this token.")
         if isinstance(cause, InvalidStatus):
-            return _from_status(cause.response.status_code, str(cause))
+            return _from_status(cause.response.status_code, str(cause), url)
         last, cause = cause, cause.__cause__
     words = str(last) or type(last).__name__
     return errors.ConnectionLost(f"The gateway at {url} cannot be reached or stopped answering: {words}.")
 
 
-def _from_status(status: int, words: str) -> errors.GatewayError:
+def _from_status(status: int, words: str, url: str) -> errors.GatewayError:
+    words = words.partition("\n")[0]  # behind it httpx tells where to read about the number
     if status == 401:  # noqa: PLR2004 - HTTP's own number
         return errors.Unauthenticated(words)
     if status in _TEMPORARY:
         return errors.ConnectionLost(f"The gateway is not ready: {words}.")
+    if status in _NOT_HERE:
+        return errors.ConfigurationError(f"There is no gateway at {url}.", detail=words)
     return errors.GatewayError(f"The gateway answers with an error: {words}")

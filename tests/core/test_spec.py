@@ -126,3 +126,24 @@ def test_units_are_rounded_up_to_slurms_grain() -> None:
 )
 def test_patterns_of_allowed_images(image: str, allowed: bool) -> None:
     assert image_allowed(image, ("docker://*", "/opt/img/*.sif")) is allowed
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"resources": {"nodes": 0}}, "resources.nodes: must be greater than or equal to 1."),
+        ({"resources": {"qos": "a b"}}, "resources.qos: must be one QOS's name: letters, digits and _ . -."),
+        (
+            {"environment": ({"name": "1X", "value": ""},)},
+            "environment.0.name: must be 1 to 128 letters, digits and _, beginning with a letter or _.",
+        ),
+        (
+            {"environment": ({"name": "SLURM_X", "value": ""},)},
+            "environment.0: names that belong to Slurm or the container runtime are set by them alone.",
+        ),
+    ],
+)
+def test_faults_are_told_in_words(values: dict[str, object], words: str) -> None:
+    with pytest.raises(Refused) as caught:
+        check_spec(PLAIN | values)
+    assert str(caught.value) == words

@@ -3,11 +3,14 @@
 import os
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 
 from gql_gateway.sdk import cli, cli_jobs, errors
+from gql_gateway.sdk.cli_common import told
 from gql_gateway.sdk.cli_waiting import exit_code
 from gql_gateway.sdk.job_types import JobInfo
 from tests.sdk.test_records import JOB
@@ -59,6 +62,32 @@ def test_a_gateway_that_is_away(tmp_path: Path) -> None:
     assert done.returncode == 69
     assert "http://127.0.0.1:9" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(tmp_path: Path, command: str) -> None:
+    said = hpc(tmp_path, command, "--help").stdout
+    assert any(word in said for word in ("Example", "Exit code"))
+
+
+def test_the_address_of_something_else(tmp_path: Path) -> None:
+    with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as other:
+        threading.Thread(target=other.serve_forever, daemon=True).start()
+        done = hpc(tmp_path, "status", GQL_GATEWAY_URL=f"http://127.0.0.1:{other.server_port}")
+        other.shutdown()
+    assert done.returncode == 65
+    assert "Traceback" not in done.stderr
+    assert "mozilla" not in done.stderr
+
+
+def test_fields_are_called_by_their_options() -> None:
+    error = errors.InvalidInput(
+        "resources.timeLimitSeconds: must be 1.", field=("input", "resources", "timeLimitSeconds")
+    )
+    other = errors.InvalidInput("environment.0.name: must be one.", field=("input", "environment", "0", "name"))
+    error.others = (other,)
+    assert told(error) == "--time: must be 1.\n--env: must be one."
+    assert told(errors.NotFound("There is no job x.")) == "There is no job x."
 
 
 def test_a_wrong_option_is_a_wrong_command_line(tmp_path: Path) -> None:

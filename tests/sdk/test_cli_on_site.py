@@ -64,6 +64,8 @@ def test_a_scientists_day(hpc: Hpc, tmp_path: Path) -> None:
     assert (tmp_path / "back" / "ab").read_text() == "AB"
     assert (tmp_path / "back" / "sub" / "b.txt").read_text() == "B"
     hpc("put", jobid, tmp_path / "back" / "ab", tmp_path / "in", "--to", "more")
+    assert "more/ab" in hpc("files", jobid, "more/ab").stdout, "of a file it says what that is"
+    hpc("files", jobid, "more/nothing", expect=66)
     hpc("rm", jobid, "more/in/sub", "ab")
     left = {file["path"] for file in json.loads(hpc("files", jobid, "-r", "--json").stdout)}
     assert left >= {"more/ab", "more/in/a.txt"}
@@ -83,9 +85,12 @@ def test_submit_and_wait_ends_like_the_job(hpc: Hpc, tmp_path: Path) -> None:
 def test_refusals(hpc: Hpc) -> None:
     refused = hpc("submit", "--image", IMAGE, "-p", "nowhere", "--", "true", expect=65)
     assert "invalid partition" in str(refused.exception).lower()
+    assert "It stays, as FAILED" in refused.stderr
+    hpc("delete", "-y", refused.stderr.split()[-1])
     assert "Allowed:" in str(hpc("submit", "--image", "/etc/passwd", "--", "true", expect=65).exception)
     hpc("submit", "--image", IMAGE, "--time", "soon", "--", "true", expect=65)
     hpc("submit", "--image", IMAGE, "--env", "novalue", "--", "true", expect=65)
+    hpc("submit", "--image", IMAGE, "--account", "two words", "--", "true", expect=65)
     hpc("get", "last", "nothing", expect=66)
 
 
