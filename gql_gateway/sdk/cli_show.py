@@ -46,7 +46,7 @@ def jobs_table(jobs: Iterable[JobInfo]) -> Table:
     table = _table("Job", "Name", "State", "Slurm", "Created", "Ran", *(["Reason"] if out.width >= _WIDE else []))
     for job in jobs:
         row = (job.id, Text(job.name), state_text(job.state), job.slurm_job_id or "", _ago(job.created_at), _ran(job))
-        table.add_row(*row, *([Text(_one_line(job.reason))] if out.width >= _WIDE else []))
+        table.add_row(*row, *([_one_line(job.reason)] if out.width >= _WIDE else []))
     return table
 
 
@@ -181,12 +181,13 @@ def _tick(good: bool) -> Text:
 def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(column, no_wrap=True, overflow="ellipsis" if column == "Reason" else "fold")
+        table.add_column(column, no_wrap=column != "Reason")
     return table
 
 
-def _one_line(text: str | None) -> str:
-    return " ".join((text or "").split())
+def _one_line(text: str | None) -> Text:
+    """A text that gives way to what stands before it, and is cut where the line ends."""
+    return Text(" ".join((text or "").split()), no_wrap=True, overflow="ellipsis")
 
 
 def _clock(at: datetime | None) -> str:

@@ -86,7 +86,12 @@ def test_refusals(hpc: Hpc) -> None:
     refused = hpc("submit", "--image", IMAGE, "-p", "nowhere", "--", "true", expect=65)
     assert "invalid partition" in str(refused.exception).lower()
     assert "It stays, as FAILED" in refused.stderr
-    hpc("delete", "-y", refused.stderr.split()[-1])
+    jobid = refused.stderr.split()[-1]
+    header, *lines = hpc("ls").stdout.splitlines()
+    assert header.split() == ["Job", "Name", "State", "Slurm", "Created", "Ran", "Reason"]
+    assert all(line.startswith("job_") for line in lines), "a line for each job, whatever Slurm said"
+    assert any(line.startswith(jobid) and "FAILED" in line for line in lines)
+    hpc("delete", "-y", jobid)
     assert "Allowed:" in str(hpc("submit", "--image", "/etc/passwd", "--", "true", expect=65).exception)
     hpc("submit", "--image", IMAGE, "--time", "soon", "--", "true", expect=65)
     hpc("submit", "--image", IMAGE, "--env", "novalue", "--", "true", expect=65)

@@ -2,6 +2,7 @@
 
 import json
 import re
+import tarfile
 from pathlib import Path
 
 import httpx
@@ -74,6 +75,33 @@ async def test_the_dashboard_shows_what_happens(gateway: GatewayProcess, alice: 
         await expect(page.locator("#state")).to_have_text("cancelled")
     assert alice.job(job["id"])["state"] == "COMPLETED"
     assert alice.job(later["id"])["state"] == "CANCELLED"
+
+
+async def test_the_dashboard_says_which_job_it_is_and_gives_its_folders(gateway: GatewayProcess, alice: Client) -> None:
+    job = alice.run("mkdir out; echo kept > out/a.txt", name="with a folder")
+    async with opened(gateway.url) as page:
+        await sign_in(page, alice.token or "")
+        await expect(page.locator("#choose")).to_be_visible()
+        await page.locator("#jobs li", has_text="with a folder").first.click()
+        await expect(page.locator("#choose")).to_be_hidden()
+        await expect(page.locator("#facts")).to_contain_text(job["id"])
+        await expect(page.locator("#counts .COMPLETED")).to_be_visible()
+        async with page.expect_download() as download:
+            await page.get_by_role("link", name="out/").click()
+        with tarfile.open(await (await download.value).path()) as archive:
+            assert "out/a.txt" in archive.getnames()
+
+
+async def test_on_a_phone_the_chosen_job_comes_into_view(gateway: GatewayProcess, alice: Client) -> None:
+    for number in range(12):
+        alice.create_job("true", name=f"phone {number}")
+    async with opened(gateway.url) as page:
+        await page.set_viewport_size({"width": 390, "height": 600})
+        await sign_in(page, alice.token or "")
+        await page.locator("#jobs li", has_text="phone 11").first.click()
+        await expect(page.locator("#name")).to_be_in_viewport()
+        width = await page.evaluate("document.documentElement.scrollWidth")
+    assert width == 390, "nothing is wider than the screen"
 
 
 async def test_the_dashboard_shows_text_as_text(gateway: GatewayProcess, alice: Client) -> None:

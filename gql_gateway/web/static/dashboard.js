@@ -3,16 +3,19 @@
 
 const KEY = "gql-gateway-token";
 const SHOWN_BYTES = 256 * 1024;
+const NARROW = "(max-width: 50rem)";
+const COUNT_AFTER_MS = 300;
 const ROW = "id name state isFinal reason createdAt startedAt endedAt";
 const JOBS = `query ($after: String) {
   me { email name }
   clusters { name available message slurmVersion }
-  jobs(first: 50, after: $after) { nodes { ${ROW} } countByState { state count } pageInfo { hasNextPage endCursor } }
+  jobs(first: 50, after: $after) { nodes { ${ROW} } pageInfo { hasNextPage endCursor } }
 }`;
+const COUNTS = "query { jobs(first: 1) { countByState { state count } } }";
 const JOB = `query ($id: ID!) { job(id: $id) {
-  ${ROW} image command folder script slurmJobId nativeState exitCode launchedAt observedAt
-  cluster { name } resources { partition nodes tasksPerNode cpusPerTask timeLimitSeconds }
-  files { path kind size modifiedAt downloadUrl }
+  ${ROW} image command args folder script slurmJobId nativeState exitCode launchedAt observedAt
+  cluster { name } resources { partition nodes tasksPerNode cpusPerTask gpusPerNode memoryPerNode timeLimitSeconds }
+  files { path kind size modifiedAt downloadUrl archiveUrl }
 } }`;
 const CHANGES = `subscription ($after: String) { jobStateChanged(after: $after) { cursor job { ${ROW} } } }`;
 const OUTPUT = `subscription ($id: ID!, $offset: ByteCount) {
@@ -31,7 +34,7 @@ const make = (tag, properties = {}, ...children) => {
   return element;
 };
 
-let wire, chosen, page, cursor, forget = () => {};
+let wire, chosen, page, cursor, counting, forget = () => {};
 const jobs = new Map();
 
 // -- in and out ----------------------------------------------------------------------------------------------------
@@ -116,13 +119,14 @@ function put(job) {
     last ? last.row.after(row) : $("jobs").prepend(row);
   }
   $("none").hidden = true;
-  count();
+  counting ??= setTimeout(count, COUNT_AFTER_MS);
 }
 
-function count() {
-  const counts = {};
-  for (const { state } of jobs.values()) counts[state] = (counts[state] ?? 0) + 1;
-  $("counts").replaceChildren(...Object.entries(counts).map(([state, number]) => {
+// Of all jobs, which may be more than are listed: many changes at once are counted once.
+async function count() {
+  counting = undefined;
+  const { jobs: { countByState } } = await wire.ask(COUNTS);
+  $("counts").replaceChildren(...countByState.filter(({ count: number }) => number).map(({ state, count: number }) => {
     const chip = badge(state);
     chip.append(` ${number}`);
     return chip;
@@ -135,6 +139,7 @@ const badge = (state) => make("span", { className: `state ${state}`, textContent
 
 function choose(id) {
   forget();
+  $("choose").hidden = true;
   jobs.get(chosen)?.row.classList.remove("chosen");
   chosen = id;
   jobs.get(id)?.row.classList.add("chosen");
@@ -163,7 +168,12 @@ async function refresh() {
   const id = chosen;
   const { job } = await wire.ask(JOB, { id }).catch((error) => (complain(error), {}));
   if (!job || id !== chosen) return;
-  $("detail").hidden = false;
+  if ($("detail").hidden || $("detail").dataset.job !== id) {
+    $("detail").hidden = false;
+    $("detail").dataset.job = id;
+    // On a narrow screen it lies below the list.
+    if (matchMedia(NARROW).matches) $("detail").scrollIntoView({ behavior: "smooth" });
+  }
   $("name").textContent = job.name;
   $("state").replaceWith(Object.assign(badge(job.state), { id: "state" }));
   $("reason").textContent = job.reason ?? "";
@@ -192,12 +202,15 @@ async function act(name, job, button) {
 function facts(job) {
   const { resources } = job;
   return {
+    Job: job.id,
     Cluster: [job.cluster.name, resources.partition].filter(Boolean).join(" · "),
     "Slurm job": [job.slurmJobId, job.nativeState].filter(Boolean).join(" · "),
     "Exit code": job.exitCode,
     Image: job.image,
-    Command: job.command,
+    Command: job.command ?? job.args?.join(" "),
     Size: `${resources.nodes} × ${resources.tasksPerNode} tasks × ${resources.cpusPerTask} CPUs`,
+    GPUs: resources.gpusPerNode || null,
+    Memory: resources.memoryPerNode && `${bytes(resources.memoryPerNode)} a node`,
     "Time limit": resources.timeLimitSeconds && span(resources.timeLimitSeconds),
     Ran: job.startedAt && span((new Date(job.endedAt ?? Date.now()) - new Date(job.startedAt)) / 1000),
     Confirmed: job.observedAt && when(job.observedAt),
@@ -206,9 +219,10 @@ function facts(job) {
 }
 
 function fileRow(file) {
-  const name = file.downloadUrl
-    ? make("a", { href: file.downloadUrl, textContent: file.path, rel: "noreferrer" })
-    : make("span", { textContent: file.kind === "DIRECTORY" ? `${file.path}/` : file.path });
+  const href = file.downloadUrl ?? file.archiveUrl;
+  const title = file.archiveUrl ? "The folder with all in it, as a tar file" : "";
+  const textContent = file.archiveUrl ? `${file.path}/` : file.path;
+  const name = href ? make("a", { href, title, textContent, rel: "noreferrer" }) : make("span", { textContent });
   const size = file.kind === "FILE" ? bytes(file.size) : file.kind.toLowerCase();
   return make("tr", {}, make("td", {}, name), make("td", { textContent: size }), make("td", { textContent: when(file.modifiedAt) }));
 }
