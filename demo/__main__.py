@@ -59,7 +59,7 @@ The gateway goes on until Ctrl-C:
   token       {token}
   terminal    .venv/bin/hpc login {gateway.url}
   its log     {gateway.log}
-Paste the token into the terminal, the dashboard, or in GraphiQL's Headers tab: {{"Authorization": "Bearer {token}"}}""")
+Paste the token there, or into GraphiQL's Headers tab: {{"Authorization": "Bearer {token}"}}""")
     try:
         signal.pause()
     except KeyboardInterrupt:
