@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from gql_gateway.sdk import GatewayError, HpcGateway, JobState, cli
+from gql_gateway.sdk import GatewayError, HpcGateway, JobState, cli, cli_jobs
 from tests.sdk.conftest import IMAGE
 
 Hpc = Callable[..., Result]
@@ -82,11 +82,12 @@ def test_submit_and_wait_ends_like_the_job(hpc: Hpc, tmp_path: Path) -> None:
     hpc("clone", done.stdout.strip(), "--wait", expect=9)
 
 
-def test_refusals(hpc: Hpc) -> None:
+def test_refusals(hpc: Hpc, monkeypatch: pytest.MonkeyPatch) -> None:
     refused = hpc("submit", "--image", IMAGE, "-p", "nowhere", "--", "true", expect=65)
     assert "invalid partition" in str(refused.exception).lower()
     assert "It stays, as FAILED" in refused.stderr
     jobid = refused.stderr.split()[-1]
+    monkeypatch.setattr(cli_jobs.out, "width", 120)
     header, *lines = hpc("ls").stdout.splitlines()
     assert header.split() == ["Job", "Name", "State", "Slurm", "Created", "Ran", "Reason"]
     assert all(line.startswith("job_") for line in lines), "a line for each job, whatever Slurm said"
