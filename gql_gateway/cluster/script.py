@@ -129,8 +129,8 @@ def _names(job: ScriptInput) -> dict[str, str | int]:
 # A missing working folder does not fail a job, it runs in /tmp (22.05 to 26.05), so the folder is checked here.
 # /bin/pwd, for bash's own answers from memory. The root may be reached by links, nothing below it may.
 # The trap only notes a signal while there is no container yet: what runs then is the site's preamble.
-# All is one command, which a shell reads to its end before it does any of it: where an agent dies while it writes, sbatch
-# takes what it was given for the whole script, and a first part of it must not claim the job, nor run.
+# All is one command, which a shell reads to its end before it does any of it: where an agent dies while it writes,
+# sbatch takes what it was given for the whole script, and a first part of it must not claim the job, nor run.
 _OPENING = """
 {{
 : "${{SLURM_JOB_ID:?is not set: Slurm runs this script, nobody else}}"
