@@ -68,7 +68,9 @@ class Context:
         """Entries of folders in the answer to the operation that began last; see `note_entries`."""
         self.token: str | None = None
         """The token that the caller came with, to see when it ends."""
-        self.loaders = Loaders(services.users, services.jobs, services.clusters.statuses, lambda: self.caller)
+        self.loaders = Loaders(
+            services.users, services.jobs, services.tokens, services.clusters.statuses, lambda: self.caller
+        )
         self.connection_params: dict[str, Any] = {}
         """What a WebSocket client sent to introduce itself; Strawberry puts it here."""
 

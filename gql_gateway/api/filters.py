@@ -14,7 +14,7 @@ from gql_gateway.api.paging import given
 from gql_gateway.core.errors import BadRequest, LimitExceeded
 from gql_gateway.core.ids import global_id, parse_job_id
 from gql_gateway.core.order import NEWEST_FIRST, Order, Place
-from gql_gateway.store.listing import value_of
+from gql_gateway.store.pages import value_of
 from gql_gateway.store.tables import Job as JobRow
 
 _LONGEST_TEXT = 255
@@ -61,11 +61,10 @@ class JobOrder:
 class JobFilter:
     """Which of the jobs that the caller may see a list holds; None: whatever it is."""
 
-    states: Sequence[JobState] | None = None
+    states: tuple[JobState, ...] | None = None
     search: str | None = None
-    owner_id: str | None = None
     cluster: str | None = None
-    labels: Sequence[tuple[str, str]] | None = None
+    labels: tuple[tuple[str, str], ...] | None = None
     since: datetime | None = None
     until: datetime | None = None
     order: Order = field(default=NEWEST_FIRST)
@@ -89,7 +88,6 @@ def job_filter(
     *,
     states: Sequence[JobState] | None = None,
     search: str | None = None,
-    owner_id: str | None = None,
 ) -> JobFilter:
     """What a caller wants to see; a condition that is given twice must be met both times.
 
@@ -102,9 +100,8 @@ def job_filter(
     if len(searched) > 1:
         raise BadRequest("Give `search` once: as an argument, or in `filter`.")
     return JobFilter(
-        states=list(set.intersection(*map(set, both))) if both else None,
+        states=tuple(sorted(set.intersection(*map(set, both)))) if both else None,
         search=_text("search", searched[0]) if searched else None,
-        owner_id=owner_id,
         cluster=_text("cluster", given(wanted.cluster)),
         labels=_labels(given(wanted.labels)),
         since=given(wanted.created_since),
@@ -113,11 +110,11 @@ def job_filter(
     )
 
 
-def _labels(labels: Sequence[LabelInput] | None) -> Sequence[tuple[str, str]] | None:
+def _labels(labels: Sequence[LabelInput] | None) -> tuple[tuple[str, str], ...] | None:
     if labels and len(labels) > _MOST_LABELS:
         raise LimitExceeded(f"`labels` holds {len(labels)}; a job has at most {_MOST_LABELS}.")
-    pairs = [(_text("key", one.key) or "", _text("value", one.value) or "") for one in labels or ()]
-    return pairs or None
+    pairs = ((_text("key", one.key) or "", _text("value", one.value) or "") for one in labels or ())
+    return tuple(pairs) or None
 
 
 def _text(name: str, text: str | None) -> str | None:

@@ -1,7 +1,7 @@
 """What a user may do with jobs: create, find, clone, delete. Who may see a job is decided here, once."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Unpack
@@ -15,15 +15,16 @@ from gql_gateway.core.audit import AuditAction
 from gql_gateway.core.errors import ErrorCode, Refused, job_not_found, refuse
 from gql_gateway.core.identity import Identity
 from gql_gateway.core.ids import new_id
-from gql_gateway.core.order import NEWEST_FIRST, Order, Place
 from gql_gateway.core.spec import JobSpec, check_spec, image_allowed
 from gql_gateway.core.states import FINAL, JobState
 from gql_gateway.services.audit import note
 from gql_gateway.services.copies import copy_inputs
 from gql_gateway.services.users import Users
-from gql_gateway.store import events, jobs, listing, wishes
+from gql_gateway.store import events, jobs, listing, pages, wishes
 from gql_gateway.store.database import Database
-from gql_gateway.store.tables import Job, JobEvent, User
+from gql_gateway.store.events import EventPage
+from gql_gateway.store.pages import Page, Part
+from gql_gateway.store.tables import Job, User
 
 log = structlog.get_logger()
 
@@ -79,49 +80,37 @@ class Jobs:
             found = await jobs.get_many(session, list(ids))
         return {job.id: job for job in found if owner is None or job.owner_id == owner}
 
-    async def page(
-        self,
-        identity: Identity,
-        *,
-        first: int | None = None,
-        after: Place | None = None,
-        last: int | None = None,
-        before: Place | None = None,
-        order: Order = NEWEST_FIRST,
-        owner_id: str | None = None,
-        columns: frozenset[str] = listing.COLUMNS,
-        **filters: Unpack[listing.Filters],
-    ) -> listing.Page:
-        """A page of the caller's jobs; an administrator's: everybody's, or those of `owner_id`."""
-        return await listing.page(
-            self._database,
-            owner_id=await self._scope(identity) if owner_id is None or not identity.is_admin else owner_id,
-            columns=columns,
-            first=first,
-            after=after,
-            last=last,
-            before=before,
-            order=order,
-            **filters,
-        )
+    async def page(self, identity: Identity, part: Part, **filters: Unpack[listing.Filters]) -> Page:
+        """A page of the caller's jobs; an administrator's: of everybody's."""
+        return await pages.page(self._database, await self._scope(identity), part, **filters)
 
-    async def count_by_state(
-        self,
-        identity: Identity,
-        *,
-        owner_id: str | None = None,
-        **filters: Unpack[listing.Filters],
-    ) -> Mapping[JobState, int]:
-        """Number of those jobs by state, over all pages, leaving out states without jobs."""
-        owner = await self._scope(identity) if owner_id is None or not identity.is_admin else owner_id
+    async def pages(
+        self, identity: Identity, owner_ids: Collection[str], part: Part, **filters: Unpack[listing.Filters]
+    ) -> Mapping[str, Page]:
+        """A page of the jobs of each of these users; whoever is no administrator sees their own in place of others'."""
+        allowed = await self._allowed(identity, owner_ids)
+        found = await pages.pages(self._database, set(allowed.values()), part, **filters)
+        return {owner_id: found[shown] for owner_id, shown in allowed.items()}
+
+    async def count_by_state(self, identity: Identity, **filters: Unpack[listing.Filters]) -> Mapping[JobState, int]:
+        """Number of the jobs of `page` by state, over all pages, leaving out states without jobs."""
+        owner = await self._scope(identity)
         async with self._database.reading() as session:
             return await jobs.count_by_state(session, owner_id=owner, **filters)
 
-    async def events(self, job: Job, *, first: int, after: int) -> tuple[list[JobEvent], bool]:
-        """A page of what happened to a job that the caller was allowed to get, oldest first; whether more follows."""
+    async def counts_of(
+        self, identity: Identity, owner_ids: Collection[str], **filters: Unpack[listing.Filters]
+    ) -> Mapping[str, Mapping[JobState, int]]:
+        """The same of `pages`."""
+        allowed = await self._allowed(identity, owner_ids)
         async with self._database.reading() as session:
-            rows = await events.page(session, job.id, first=first + 1, after=after)
-        return rows[:first], len(rows) > first
+            found = await jobs.counts_of(session, set(allowed.values()), **filters)
+        return {owner_id: found[shown] for owner_id, shown in allowed.items()}
+
+    async def events(self, job_ids: Collection[str], *, first: int, after: int) -> Mapping[str, EventPage]:
+        """A page of what happened to each of these jobs, which the caller was allowed to get, oldest first."""
+        async with self._database.reading() as session:
+            return await events.pages(session, job_ids, first=first, after=after)
 
     async def is_over(self, job_id: str) -> bool:
         """Whether a job has ended, or is gone altogether."""
@@ -252,6 +241,11 @@ class Jobs:
             return None
         user = await self._users.me(identity)
         return user.id if user else ""
+
+    async def _allowed(self, identity: Identity, owner_ids: Collection[str]) -> Mapping[str, str]:
+        """Whose jobs the caller sees who asks for those of each of these users."""
+        owner = await self._scope(identity)
+        return {owner_id: owner_id if owner is None else owner for owner_id in owner_ids}
 
     async def _by_key(self, user: User, key: str, digest: str) -> Job | None:
         async with self._database.reading() as session:

@@ -7,9 +7,12 @@ of the commits. Last, since a transaction that changes several jobs would otherw
 a row of another that waits for this lock.
 """
 
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, delete, exists, func, insert, text
+from sqlalchemy.orm import aliased
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -17,6 +20,15 @@ from gql_gateway.core.states import FINAL, JobState, Source
 from gql_gateway.store import dialect
 from gql_gateway.store.signals import CHANNEL, payload
 from gql_gateway.store.tables import Job, JobEvent, Mark, table_of
+
+
+@dataclass(frozen=True, slots=True)
+class EventPage:
+    """A part of what happened to a job, oldest first."""
+
+    rows: Sequence[JobEvent]
+    has_next: bool
+
 
 _PENDING = "events"
 _TOPICS = "events.topics"
@@ -107,10 +119,16 @@ async def standing(session: AsyncSession, *, owner_id: str | None, job_id: str |
     return list(await session.exec(select(JobEvent).where(col(JobEvent.id).in_(last)).order_by(col(JobEvent.id))))
 
 
-async def page(session: AsyncSession, job_id: str, *, first: int, after: int = 0) -> list[JobEvent]:
-    """At most `first` events of a job behind a cursor, oldest first."""
-    statement = select(JobEvent).where(JobEvent.job_id == job_id, col(JobEvent.id) > after)
-    return list(await session.exec(statement.order_by(col(JobEvent.id)).limit(first)))
+async def pages(session: AsyncSession, job_ids: Collection[str], *, first: int, after: int = 0) -> dict[str, EventPage]:
+    """At most `first` events of each of these jobs behind a cursor, oldest first."""
+    wanted = select(JobEvent.id).where(JobEvent.job_id == Job.id, col(JobEvent.id) > after)
+    event = aliased(JobEvent)
+    each = col(event.id).in_(wanted.order_by(col(JobEvent.id)).limit(first + 1).correlate(Job))
+    statement = select(event).join(Job, each).where(col(Job.id).in_(job_ids)).order_by(col(event.id))
+    rows: dict[str, list[JobEvent]] = {job_id: [] for job_id in job_ids}
+    for row in await session.exec(statement):
+        rows[row.job_id].append(row)
+    return {job_id: EventPage(found[:first], has_next=len(found) > first) for job_id, found in rows.items()}
 
 
 async def latest(session: AsyncSession) -> int:

@@ -28,6 +28,7 @@ __all__ = [
     "confirm",
     "count_active",
     "count_by_state",
+    "counts_of",
     "get",
     "get_many",
     "remove",
@@ -87,6 +88,18 @@ async def count_by_state(
     """How many jobs there are in each state, over all pages, leaving out states without."""
     statement = select(Job.state, func.count()).where(*seen(owner_id), *matching(filters)).group_by(col(Job.state))
     return {JobState(state): number for state, number in await session.exec(statement)}
+
+
+async def counts_of(
+    session: AsyncSession, owner_ids: Collection[str], **filters: Unpack[Filters]
+) -> dict[str, dict[JobState, int]]:
+    """The same of each of these owners."""
+    wanted = (col(Job.owner_id).in_(owner_ids), *seen(None), *matching(filters))
+    statement = select(Job.owner_id, Job.state, func.count()).where(*wanted).group_by(col(Job.owner_id), col(Job.state))
+    counts: dict[str, dict[JobState, int]] = {owner_id: {} for owner_id in owner_ids}
+    for owner_id, state, number in await session.exec(statement):
+        counts[owner_id][JobState(state)] = number
+    return counts
 
 
 async def active(session: AsyncSession, cluster: str) -> list[Job]:

@@ -1,8 +1,9 @@
 """Under which accounts a cluster has jobs, and which of them need somebody to look after them."""
 
 from gql_gateway.core.states import JobState
-from gql_gateway.store import accounts, listing
+from gql_gateway.store import accounts, pages
 from gql_gateway.store.database import Database
+from gql_gateway.store.pages import Part
 from tests.store.rows import a_job, a_user
 
 
@@ -41,5 +42,5 @@ async def test_a_cluster_s_jobs_are_found_under_whichever_account(database: Data
     owner = await a_user(database)
     for name in ("local", "local@alice", "local@bob", "Local@alice", "local2", "local2@alice"):
         await a_job(database, owner, cluster=name)
-    page = await listing.page(database, owner_id=owner.id, first=50, cluster="local")
+    page = await pages.page(database, owner.id, Part(first=50), cluster="local")
     assert sorted(job.cluster for job in page.rows) == ["local", "local@alice", "local@bob"]

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,15 +13,21 @@ from sqlmodel import select
 
 from gql_gateway.core.order import Direction, Order, OrderField, Place
 from gql_gateway.core.states import JobState
-from gql_gateway.store import jobs, listing
+from gql_gateway.store import jobs, listing, pages
 from gql_gateway.store.database import Database
-from gql_gateway.store.listing import Page
+from gql_gateway.store.pages import Page, Part
 from gql_gateway.store.tables import Job, JobLabel, User
 from tests.store.rows import NOW, a_job, a_user, unsaved_job
 
 
 async def page(database: Database, owner: User | None = None, **arguments: Any) -> Page:
-    return await listing.page(database, owner_id=owner.id if owner else None, **arguments)
+    """A page, the same whether it is one owner's alone or one of several owners' at once."""
+    part = Part(**{one.name: arguments.pop(one.name) for one in fields(Part) if one.name in arguments})
+    found = await pages.page(database, owner.id if owner else None, part, **arguments)
+    if owner:
+        each = await pages.pages(database, [owner.id, "nobody"], part, **arguments)
+        assert (each[owner.id], each["nobody"].rows) == (found, [])
+    return found
 
 
 def ids(rows: Sequence[Job]) -> list[str]:
@@ -126,8 +133,8 @@ def _rank(job: Job, order: Order) -> tuple[object, str]:
 async def test_a_page_is_a_slice_of_the_list(
     database: Database, states: set[JobState] | None, order: Order, borders: tuple[int | None, int | None], size: int
 ) -> None:
+    owner = await a_user(database)
     if not (await page(database, first=1)).rows:
-        owner = await a_user(database)
         for number in range(12):
             state = JobState.QUEUED if number % 3 else JobState.FAILED
             ended = None if number % 3 else NOW + timedelta(seconds=number * 7 % 5)
@@ -139,13 +146,13 @@ async def test_a_page_is_a_slice_of_the_list(
     wanted = all_of_them[0 if after is None else after + 1 : before]
     expected = [job.id for job in wanted if states is None or job.state in states]
     places = [
-        None if one is None else Place(all_of_them[one].id, listing.value_of(all_of_them[one], order.field))
+        None if one is None else Place(all_of_them[one].id, pages.value_of(all_of_them[one], order.field))
         for one in borders
     ]
     arguments: dict[str, Any] = {"states": states, "after": places[0], "before": places[1], "order": order}
-    first = await page(database, first=size, **arguments)
+    first = await page(database, owner, first=size, **arguments)
     assert (ids(first.rows), first.has_next) == (expected[:size], len(expected) > size)
-    last = await page(database, last=size, **arguments)
+    last = await page(database, owner, last=size, **arguments)
     assert (ids(last.rows), last.has_previous) == (expected[max(0, len(expected) - size) :], len(expected) > size)
 
 

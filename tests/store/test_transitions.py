@@ -19,7 +19,10 @@ LATER = NOW + timedelta(minutes=5)
 
 async def log_of(database: Database, job: Job) -> list[tuple[JobState | None, JobState]]:
     async with database.reading() as session:
-        return [(event.previous_state, event.state) for event in await events.page(session, job.id, first=1000)]
+        return [
+            (event.previous_state, event.state)
+            for event in (await events.pages(session, [job.id], first=1000))[job.id].rows
+        ]
 
 
 async def test_every_pair_of_states(database: Database) -> None:

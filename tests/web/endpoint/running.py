@@ -103,16 +103,16 @@ class Running:
 
 @asynccontextmanager
 async def running(
-    store: Path,
+    store: Path | str,
     options: EndpointOptions = OPTIONS,
     door_options: DoorOptions = DOOR,
     platform: Sequence[TokenSource] = (),
 ) -> AsyncIterator[Running]:
-    """Serve an endpoint on a migrated store."""
-    database = Database(f"sqlite+aiosqlite:///{store}")
+    """Serve an endpoint on a migrated store, by its file or URL."""
+    database = Database(store if isinstance(store, str) else f"sqlite+aiosqlite:///{store}")
     await database.signal.start()
     try:
-        clusters = Clusters([_away(store.parent)], lambda *_: None, {})
+        clusters = Clusters([_away()], lambda *_: None, {})
         users = Users(database, clusters, Accounts(clusters, {}))
         jobs = Jobs(database, clusters, users)
         room = Room(clusters)
@@ -144,6 +144,6 @@ async def running(
         await database.close()
 
 
-def _away(folder: Path) -> ClusterConfig:
-    nothing = folder / "none"
+def _away() -> ClusterConfig:
+    nothing = Path("/nonexistent")
     return ClusterConfig("local", "127.0.0.1", 1, "nobody", nothing, nothing, "/scratch")

@@ -1,14 +1,10 @@
 """The endpoint over HTTP: media types and statuses, doors, malformed requests, the explorer."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import event
 
-from gql_gateway.store.database import Database
 from gql_gateway.store.tables import Job
 from gql_gateway.web.negotiation import JSON, RESPONSE, accepted, answer_type, wants_only_events
 from tests.store.rows import a_job
@@ -206,33 +202,3 @@ async def test_pages_of_jobs_forwards_and_backwards_while_jobs_are_added(
     empty = await page(client, gateway, f'after: "{ids[2]}"')
     assert (empty["nodes"], empty["pageInfo"]["endCursor"]) == ([], None)
     assert (await page(client, gateway, "states: []"))["nodes"] == []
-
-
-async def test_what_many_jobs_refer_to_is_fetched_together(client: httpx.AsyncClient, gateway: Running) -> None:
-    for _ in range(5):
-        await a_job(gateway.database, gateway.ada, name="many", spec=SPEC)
-    query = '{ jobs(search: "many", first: %d) { nodes { id owner { email } cluster { name available } } } }'
-    for _ in range(2):  # the first notes that the token was used, and from the second on it is known whose it is
-        await ask(client, gateway, query % 1)
-    with counted(gateway.database) as one:
-        await ask(client, gateway, query % 1)
-    with counted(gateway.database) as five:
-        answer = (await ask(client, gateway, query % 5)).json()
-    assert len(answer["data"]["jobs"]["nodes"]) == 5
-    assert len(one) == len(five)
-
-
-@contextmanager
-def counted(database: Database) -> Iterator[list[str]]:
-    """The statements that the store is asked meanwhile."""
-    statements: list[str] = []
-
-    def count(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-        statements.append(statement)
-
-    engines = [database._reader.sync_engine, *([database._in_place.engine] if database._in_place else [])]
-    for engine in engines:
-        event.listen(engine, "before_cursor_execute", count)
-    yield statements
-    for engine in engines:
-        event.remove(engine, "before_cursor_execute", count)
