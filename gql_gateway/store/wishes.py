@@ -66,12 +66,13 @@ async def begin_submit(session: AsyncSession, job_id: str, *, at: datetime, reas
     return await _changed(session, _BEGIN_SUBMIT, known_id=job_id, at=at, why=reason)
 
 
-async def take_back(session: AsyncSession, job_id: str, *, reason: str) -> bool:
-    """Record that a submission surely did not happen, and why the job waits."""
+async def take_back(session: AsyncSession, job_id: str, *, reason: str, announced: datetime | None = None) -> bool:
+    """Record that a submission surely did not happen, and why the job waits; with `announced`, only that one."""
+    same = [] if announced is None else [col(Job.submit_unknown_since) == announced]
     return await _changed(
         session,
         update(Job)
-        .where(col(Job.id) == job_id, col(Job.state) == JobState.LAUNCHING)
+        .where(col(Job.id) == job_id, col(Job.state) == JobState.LAUNCHING, *same)
         .values(submit_unknown_since=None, reason=reason),
     )
 

@@ -37,6 +37,8 @@ RETRY_MOST_SECONDS = 60.0
 LOOK_AGAIN_SECONDS = 1.0
 FRESH_SECONDS = 1.0
 """So long an announcement that was not sent may still be: whoever took over would not send it before, but look."""
+KEPT_SECONDS = 3600.0
+"""So long an announcement of ours is known as such: a pass over many jobs that it just missed takes its time."""
 
 ASKED = "Slurm was asked to take the job and has not answered yet."
 
@@ -77,7 +79,7 @@ class Submitter:
         at = datetime.now(UTC)
         if await wishes.begin_submit(session, job_id, at=at, reason=ASKED):
             self._pace.turn()
-            self._announced = {key: kept for key, kept in self._announced.items() if now < kept[1] + FRESH_SECONDS}
+            self._announced = {key: kept for key, kept in self._announced.items() if now < kept[1] + KEPT_SECONDS}
             self._announced[job_id] = at, now
 
     async def carry_out(self) -> float | None:
@@ -102,8 +104,8 @@ class Submitter:
             for job in waiting:
                 if not job.submit_unknown_since:
                     await self._begin(job)
-                elif self._is_unsent(job):
-                    await self._submit(job)
+                elif await self._sent_as_announced(job):
+                    continue
                 elif (wait := await self._look_up(job)) is not None:
                     waits.append(wait)
         except Refused as refused:
@@ -129,10 +131,21 @@ class Submitter:
             await wishes.explain_waiting(session, self._cluster.name, f"{refused} Trying again.")
         return wait
 
-    def _is_unsent(self, job: Job) -> bool:
-        """Whether a job was announced just now by `announce`, and nothing was sent since; true once."""
+    async def _sent_as_announced(self, job: Job) -> bool:
+        """Send what `announce` announced; False where that was not here, or somebody else has taken it up since.
+
+        One that had to wait is announced anew: another may lead by now, and will send it when it is not found for long.
+        """
         at, since = self._announced.pop(job.id, (None, 0.0))
-        return at == job.submit_unknown_since and monotonic() < since + FRESH_SECONDS
+        if at is None or at != job.submit_unknown_since:
+            return False
+        if monotonic() < since + FRESH_SECONDS:
+            await self._submit(job)
+            return True
+        async with self._database.transaction() as session:
+            await wishes.take_back(session, job.id, reason=ASKED, announced=at)
+        await self._begin(job)
+        return True
 
     async def _begin(self, job: Job) -> None:
         await asyncio.sleep(self._pace.turn())

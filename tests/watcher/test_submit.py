@@ -90,6 +90,34 @@ async def test_it_is_sent_at_once_and_once(
     assert [found.slurm_job_id for found in await cluster.find(job.id)] == [queued.slurm_job_id]
 
 
+async def test_one_that_had_to_wait_is_sent_all_the_same_and_not_looked_for(
+    database: Database, cluster: Cluster, job: Job, submitter: Submitter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await launch(database, job, submitter)
+    monkeypatch.setattr("gql_gateway.watcher.submit.FRESH_SECONDS", 0.0)
+
+    await submitter.carry_out()
+
+    queued = await stored(database, job)
+    assert (queued.state, queued.submit_attempts, queued.submit_unknown_since) == (JobState.QUEUED, 2, None)
+    assert [found.slurm_job_id for found in await cluster.find(job.id)] == [queued.slurm_job_id]
+
+
+async def test_one_that_had_to_wait_is_left_to_whoever_leads_by_now(
+    database: Database, cluster: Cluster, job: Job, submitter: Submitter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await launch(database, job, submitter)
+    monkeypatch.setattr("gql_gateway.watcher.submit.FRESH_SECONDS", 0.0)
+    async with database.transaction() as session:
+        await wishes.take_back(session, job.id, reason="another has looked for it")
+        await wishes.begin_submit(session, job.id, at=datetime.now(UTC))
+
+    await submitter.carry_out()
+
+    assert (await stored(database, job)).submit_attempts == 2
+    assert await cluster.find(job.id) == []
+
+
 async def test_one_that_was_rolled_back_is_as_if_it_had_not_been(
     database: Database, cluster: Cluster, job: Job, submitter: Submitter
 ) -> None:
