@@ -24,8 +24,8 @@ from gql_gateway.api.resources import JobStateCount
 from gql_gateway.api.tokens import Token
 from gql_gateway.core.accounts import cluster_of
 from gql_gateway.services.changes import parse_cursor
+from gql_gateway.store.events import LoggedEvent
 from gql_gateway.store.pages import Page, Part
-from gql_gateway.store.tables import JobEvent as EventRow
 from gql_gateway.store.tables import User as UserRow
 
 States = Annotated[list[JobState] | None, strawberry.argument(description="Only jobs in one of these states.")]
@@ -108,7 +108,7 @@ class JobEvent:
     at: datetime = read("row.at", "When it happened, or was first seen.")
     source: Source = read("row.source", "Who bore witness to it.")
     actor: str | None = read("row.actor", "E-mail address of who asked for it; null where nobody did.")
-    row: strawberry.Private[EventRow]
+    row: strawberry.Private[LoggedEvent]
     known_job: strawberry.Private[Job | None] = None
 
     @resolved("The job, as it is now.")

@@ -10,11 +10,11 @@ from gql_gateway.core.errors import BadRequest, CursorExpired
 from gql_gateway.core.identity import Identity
 from gql_gateway.core.states import FINAL
 from gql_gateway.services.jobs import Jobs
-from gql_gateway.services.tail import BATCH, SLOW_LOOK_SECONDS, Tail
+from gql_gateway.services.tail import BATCH, Tail
 from gql_gateway.services.users import Users
 from gql_gateway.store import events
 from gql_gateway.store.database import Database
-from gql_gateway.store.tables import JobEvent
+from gql_gateway.store.events import LoggedEvent
 
 
 class Changes:
@@ -28,7 +28,7 @@ class Changes:
 
     async def follow(
         self, identity: Identity, *, job_id: str | None = None, only_one: bool = False, after: str | None = None
-    ) -> AsyncGenerator[JobEvent]:
+    ) -> AsyncGenerator[LoggedEvent]:
         """Yield what happened behind `after`, then what happens; without `after` first how things stand.
 
         With `only_one`, the events of job `job_id`, ending behind its final state; else of all the caller's jobs
@@ -40,46 +40,45 @@ class Changes:
             CursorExpired: the log was pruned behind this cursor, so events would be missing.
         """
         owner = None if identity.is_admin else (await self._users.require(identity)).id
-        job = await self._jobs.require(identity, job_id) if only_one else None
-        key = job.id if job else None
-        async with self._tail.following(key or owner) as follower:
+        # Of the job only its id is kept: this runs for as long as somebody follows, and a row with its script is large.
+        key = (await self._jobs.require(identity, job_id)).id if only_one else None
+        with self._tail.follower(owner, key) as follower:
+            await self._tail.ready()
             # `seen` is where to go on; `row.id` of what was yielded is what the caller goes on behind.
             rows, seen = await self._begin(owner, key, await self._check(after) if after is not None else None)
             while True:
-                for row in rows:
-                    yield row
-                    if key and row.state in FINAL:
+                more = len(rows) >= BATCH
+                while rows:
+                    yield rows[0]
+                    if rows.pop(0).state in FINAL and key:
                         return
-                if key and not rows and await self._is_gone(identity, key):
+                if follower.is_gone:
                     return
-                if len(rows) < BATCH:
-                    await follower.wait(SLOW_LOOK_SECONDS)
+                if not more:
+                    await follower.wait()
                 rows, seen = await self._behind(seen, owner, key)
 
-    async def _begin(self, owner: str | None, job_id: str | None, cursor: int | None) -> tuple[list[JobEvent], int]:
+    async def _begin(self, owner: str | None, job_id: str | None, cursor: int | None) -> tuple[list[LoggedEvent], int]:
         """The first events, and where to go on: how things stand, or what is behind a cursor."""
         if cursor is not None:
             return await self._logged(cursor, owner, job_id)
         async with self._database.reading() as session:
-            rows = await events.standing(session, owner_id=owner, job_id=job_id)
-            return rows, (rows[-1].id or 0) if rows else await events.latest(session)
+            # Behind all that happened, and not only behind these: else each had to read the log at its first event.
+            return await events.standing(session, owner_id=owner, job_id=job_id), await events.latest(session)
 
-    async def _behind(self, seen: int, owner: str | None, job_id: str | None) -> tuple[list[JobEvent], int]:
+    async def _behind(self, seen: int, owner: str | None, job_id: str | None) -> tuple[list[LoggedEvent], int]:
         """What is behind a cursor, from memory or from the log, and where to go on."""
-        if (rows := self._tail.behind(seen, owner_id=owner, job_id=job_id)) is None:
+        if (rows := self._tail.behind(seen, job_id or owner)) is None:
             return await self._logged(seen, owner, job_id)
         return rows, max(seen, self._tail.last)
 
-    async def _logged(self, seen: int, owner: str | None, job_id: str | None) -> tuple[list[JobEvent], int]:
+    async def _logged(self, seen: int, owner: str | None, job_id: str | None) -> tuple[list[LoggedEvent], int]:
         """At most `BATCH` of the log's events behind a cursor, and where to go on."""
         known = self._tail.last
         async with self._database.reading() as session:
             rows = await events.after(session, seen, owner_id=owner, job_id=job_id, limit=BATCH)
-        last = (rows[-1].id or 0) if rows else 0
+        last = rows[-1].id if rows else 0
         return rows, max(seen, last, known if len(rows) < BATCH else 0)
-
-    async def _is_gone(self, identity: Identity, job_id: str) -> bool:
-        return await self._jobs.get(identity, job_id) is None
 
     async def _check(self, after: str) -> int:
         cursor = parse_cursor(after)

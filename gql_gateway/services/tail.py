@@ -4,15 +4,15 @@ With a read of its own for each, 2,000 followers of one job asked the store 2,00
 """
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+import time
+from collections.abc import Iterable
+from typing import Self
 
 import structlog
 
-from gql_gateway.store import events
+from gql_gateway.store import events, jobs
 from gql_gateway.store.database import Database
-from gql_gateway.store.tables import JobEvent
+from gql_gateway.store.events import LoggedEvent
 
 BATCH = 200
 KEPT = 2_000
@@ -22,22 +22,41 @@ log = structlog.get_logger()
 
 
 class Follower:
-    """One who waits for events on a topic: a job, an owner, or None for all."""
+    """One who waits for events on a topic: a job, an owner, or None for all. Follows from `with` to its end."""
 
-    def __init__(self, topic: str | None) -> None:
+    __slots__ = ("_rung", "_tail", "_waiting", "is_gone", "of_job", "topic")
+
+    def __init__(self, tail: "Tail", topic: str | None, *, of_job: bool) -> None:
         self.topic = topic
-        self._rung = asyncio.Event()
+        self.of_job = of_job
+        self.is_gone = False
+        """Whether this is a job that was deleted, of which nothing more can come."""
+        self._tail = tail
+        self._rung = False
+        self._waiting: asyncio.Future[None] | None = None
+
+    def __enter__(self) -> Self:
+        self._tail.enter(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._tail.leave(self)
 
     def ring(self) -> None:
         """Wake the follower, now or at the next wait."""
-        self._rung.set()
+        self._rung = True
+        if self._waiting and not self._waiting.done():
+            self._waiting.set_result(None)
 
-    async def wait(self, seconds: float) -> None:
-        """Wait to be rung, at most so long."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._rung.wait()
-        self._rung.clear()
+    async def wait(self) -> None:
+        """Wait to be rung."""
+        if not self._rung:
+            self._waiting = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiting
+            finally:
+                self._waiting = None
+        self._rung = False
 
 
 class Tail:
@@ -46,49 +65,50 @@ class Tail:
     def __init__(self, database: Database, kept: int = KEPT) -> None:
         self._database = database
         self._kept = kept
-        self._events: deque[JobEvent] = deque()
+        self._events: dict[str | None, list[LoggedEvent]] = {}
+        """What is kept, oldest first: all of it below None, and once more below its job and its owner."""
         self._followers: dict[str | None, set[Follower]] = {}
         self._start: int | None = None
         self._reader: asyncio.Task[None] | None = None
         self._looked = asyncio.Event()
+        self._due = 0.0
         self.last = 0
         """Everything up to this cursor was read."""
 
-    @asynccontextmanager
-    async def following(self, topic: str | None) -> AsyncIterator[Follower]:
-        """A follower that is rung behind each event on its topic from here on, when it can be had from memory."""
-        with self._registered(topic) as follower:
-            if self._reader is None:
-                self._looked.clear()
-                self._reader = asyncio.create_task(self._run(), name="tail of the log")
-            await self._looked.wait()
-            yield follower
+    def follower(self, owner_id: str | None, job_id: str | None) -> Follower:
+        """One who is rung behind each event of a job (None: of an owner; None: of all), and when the job is gone."""
+        return Follower(self, job_id or owner_id, of_job=job_id is not None)
 
-    @contextmanager
-    def _registered(self, topic: str | None) -> Iterator[Follower]:
-        follower = Follower(topic)
-        self._followers.setdefault(topic, set()).add(follower)
-        try:
-            yield follower
-        finally:
-            self._followers[topic].discard(follower)
-            if not self._followers[topic]:
-                del self._followers[topic]
-            if not self._followers and self._reader:
-                self._reader.cancel()
-                self._reader = None
-                self._forget()
+    def enter(self, follower: Follower) -> None:
+        """Begin to ring a follower."""
+        self._followers.setdefault(follower.topic, set()).add(follower)
+        if self._reader is None:
+            self._looked.clear()
+            self._reader = asyncio.create_task(self._run(), name="tail of the log")
 
-    def behind(self, cursor: int, *, owner_id: str | None, job_id: str | None) -> list[JobEvent] | None:
-        """The events behind a cursor, oldest first; None where the memory does not reach back to it."""
+    def leave(self, follower: Follower) -> None:
+        """Ring it no more; the last one has the memory cleared."""
+        self._followers[follower.topic].discard(follower)
+        if not self._followers[follower.topic]:
+            del self._followers[follower.topic]
+        if not self._followers and self._reader:
+            self._reader.cancel()
+            self._reader = None
+            self._forget()
+
+    async def ready(self) -> None:
+        """Wait until the log was looked at, whatever came of it: a follower misses nothing that comes behind this."""
+        await self._looked.wait()
+
+    def behind(self, cursor: int, topic: str | None) -> list[LoggedEvent] | None:
+        """The events on a topic behind a cursor, oldest first; None where the memory does not reach back to it."""
         if self._start is None or cursor < self._start:
             return None
-        found: list[JobEvent] = []
-        for event in reversed(self._events):
-            if (event.id or 0) <= cursor:
+        found: list[LoggedEvent] = []
+        for event in reversed(self._events.get(topic, ())):
+            if event.id <= cursor:
                 break
-            if (owner_id is None or event.owner_id == owner_id) and (job_id is None or event.job_id == job_id):
-                found.append(event)
+            found.append(event)
         return found[::-1]
 
     async def _run(self) -> None:
@@ -96,6 +116,7 @@ class Tail:
             while True:
                 try:
                     await self._read()
+                    await self._look_for_the_gone()
                 except Exception as error:  # noqa: BLE001 - whatever it is, followers must not trust the memory
                     log.warning("the log cannot be read", error=repr(error))
                     self._forget()
@@ -114,14 +135,35 @@ class Tail:
             self._take(rows)
             more = len(rows) == BATCH
 
-    def _take(self, rows: list[JobEvent]) -> None:
-        self._events.extend(rows)
-        while len(self._events) > self._kept:
-            self._start = self._events.popleft().id
+    async def _look_for_the_gone(self) -> None:
+        """Tell the followers of deleted jobs, which no event does: one look for all of them, now and then."""
+        if time.monotonic() < self._due:
+            return
+        self._due = time.monotonic() + SLOW_LOOK_SECONDS
+        followers = [follower for same in self._followers.values() for follower in same if follower.of_job]
+        async with self._database.reading() as session:
+            there = await jobs.visible(session, list({follower.topic or "" for follower in followers}))
+        for follower in followers:
+            if follower.topic not in there:
+                follower.is_gone = True
+                follower.ring()
+
+    def _take(self, rows: list[LoggedEvent]) -> None:
+        for row in rows:
+            for topic in _topics(row):
+                self._events.setdefault(topic, []).append(row)
+        while len(kept := self._events.get(None, [])) > self._kept:
+            self._drop(kept[0])
         if rows:
-            self.last = rows[-1].id or self.last
-        topics = {topic for row in rows for topic in (row.job_id, row.owner_id)}
-        self._ring({*topics, None} if topics else ())
+            self.last = rows[-1].id
+        self._ring({topic for row in rows for topic in _topics(row)})
+
+    def _drop(self, oldest: LoggedEvent) -> None:
+        self._start = oldest.id
+        for topic in _topics(oldest):
+            self._events[topic].pop(0)
+            if not self._events[topic]:
+                del self._events[topic]
 
     def _ring(self, topics: Iterable[str | None]) -> None:
         for topic in topics:
@@ -133,3 +175,7 @@ class Tail:
         self._start = None
         self._events.clear()
         self._ring(self._followers)
+
+
+def _topics(event: LoggedEvent) -> tuple[str | None, ...]:
+    return None, event.job_id, event.owner_id

@@ -3,7 +3,7 @@
 Whoever asks for jobs sees those whose folder exists and that are not being deleted; `owner_id=None` means everybody's.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Unpack
 
@@ -32,7 +32,11 @@ __all__ = [
     "get",
     "get_many",
     "remove",
+    "visible",
 ]
+
+_CHUNK = 1000
+"""Ids in one statement; databases limit how many it takes."""
 
 
 _ACTIVE_OF = (
@@ -69,6 +73,15 @@ async def get(session: AsyncSession, job_id: str, *, owner_id: str | None) -> Jo
 async def get_many(session: AsyncSession, ids: Collection[str], *, owner_id: str | None = None) -> list[Job]:
     """The jobs with these ids, in no order, leaving out those that there are not."""
     return list(await session.exec(select(Job).where(col(Job.id).in_(ids), *seen(owner_id))))
+
+
+async def visible(session: AsyncSession, ids: Sequence[str]) -> set[str]:
+    """Those of these ids whose jobs can be seen: that were not deleted."""
+    found: set[str] = set()
+    for start in range(0, len(ids), _CHUNK):
+        chunk = ids[start : start + _CHUNK]
+        found.update(await session.exec(select(Job.id).where(col(Job.id).in_(chunk), *seen(None))))
+    return found
 
 
 async def by_key(session: AsyncSession, owner_id: str, key: str) -> Job | None:

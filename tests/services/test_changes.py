@@ -11,14 +11,16 @@ from gql_gateway.cluster.cluster import Cluster
 from gql_gateway.cluster.config import ClusterConfig
 from gql_gateway.core.identity import Identity, Role
 from gql_gateway.core.states import JobState
+from gql_gateway.services import tail
 from gql_gateway.services.accounts import Accounts
 from gql_gateway.services.changes import Changes
 from gql_gateway.services.jobs import Jobs
 from gql_gateway.services.tail import Tail
 from gql_gateway.services.users import Users
+from gql_gateway.store import wishes
 from gql_gateway.store.database import Database
 from gql_gateway.store.tables import Job, User
-from tests.store.rows import SOON, a_job, a_user, move
+from tests.store.rows import NOW, SOON, a_job, a_user, move
 
 ADA = Identity("ada@example.org", "Ada", Role.USER, credential="test")
 ADMIN = Identity("root@example.org", "Root", Role.ADMIN, credential="test")
@@ -52,7 +54,7 @@ async def states(changes: Changes, identity: Identity, job: Job, after: str | No
 
 
 async def test_many_followers_of_a_job_cost_one_read(database: Database, changes: Changes, ada: User) -> None:
-    job = await a_job(database, ada)
+    job, _other = await a_job(database, ada), await a_job(database, ada)
     begun: asyncio.Queue[None] = asyncio.Queue()
 
     async def follow() -> list[JobState]:
@@ -127,15 +129,34 @@ async def test_a_user_without_running_jobs_is_told_of_nothing_old(
     await following.aclose()
 
 
+async def test_following_a_job_ends_with_its_deletion(
+    database: Database, changes: Changes, ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tail, "SLOW_LOOK_SECONDS", 0.05)
+    gone, stays = await a_job(database, ada), await a_job(database, ada)
+    ending, going_on = (changes.follow(ADA, job_id=job.id, only_one=True) for job in (gone, stays))
+    for following in (ending, going_on):
+        await anext(following)
+    end, more = asyncio.create_task(anext(ending, None)), asyncio.create_task(anext(going_on))
+    async with database.transaction() as session:
+        assert await wishes.ask_delete(session, gone.id, at=NOW)
+    assert await asyncio.wait_for(end, SOON) is None
+    await move(database, stays, JobState.LAUNCHING)
+    assert (await asyncio.wait_for(more, SOON)).state is JobState.LAUNCHING
+    await going_on.aclose()
+
+
 async def test_whoever_is_further_behind_than_the_memory_reads_the_log(database: Database, ada: User) -> None:
-    tail = Tail(database, kept=2)
-    async with tail.following(None) as follower:
+    memory = Tail(database, kept=2)
+    with memory.follower(None, None) as follower:
+        await memory.ready()
         job = await a_job(database, ada)
         await move(database, job, *RUN)
         async with asyncio.timeout(SOON):
-            while tail.last < 5:
-                await follower.wait(SOON)
-        assert tail.behind(2, owner_id=None, job_id=None) is None
-        assert [row.id for row in tail.behind(3, owner_id=None, job_id=None) or ()] == [4, 5]
-        assert tail.behind(3, owner_id="another", job_id=None) == []
-        assert tail.behind(5, owner_id=None, job_id=None) == []
+            while memory.last < 5:
+                await follower.wait()
+        for topic in (None, job.id, ada.id):
+            assert memory.behind(2, topic) is None
+            assert [row.id for row in memory.behind(3, topic) or ()] == [4, 5]
+            assert memory.behind(5, topic) == []
+        assert memory.behind(3, "another") == []
