@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import strawberry
@@ -68,11 +69,14 @@ class Context:
         """Entries of folders in the answer to the operation that began last; see `note_entries`."""
         self.token: str | None = None
         """The token that the caller came with, to see when it ends."""
-        self.loaders = Loaders(
-            services.users, services.jobs, services.tokens, services.clusters.statuses, lambda: self.caller
-        )
         self.connection_params: dict[str, Any] = {}
         """What a WebSocket client sent to introduce itself; Strawberry puts it here."""
+
+    @cached_property
+    def loaders(self) -> Loaders:
+        """What the answer's objects refer to."""
+        services = self.services
+        return Loaders(services.users, services.jobs, services.tokens, services.clusters.statuses, lambda: self.caller)
 
     def note_entries(self, number: int) -> None:
         """Count entries of folders that go into one answer: what 200 jobs hold, each with 20,000, is no answer.

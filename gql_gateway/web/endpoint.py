@@ -141,6 +141,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             Unavailable: nobody could tell.
         """
         given = {name.lower(): value for name, value in context.connection_params.items()}.get("authorization")
+        context.connection_params = {}
         try:
             async with asyncio.timeout(self._options.hello_seconds):
                 await self.door.enter(context, given if isinstance(given, str) else None)

@@ -68,11 +68,13 @@ class Surroundings:
         request_id = _request_id(scope)
         scope.setdefault("state", {})["request_id"] = request_id
         watch = _Watch(receive, send, request_id)
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
-            if scope["type"] == "websocket":
-                await self._socket(scope, watch)
-            else:
-                await self._request(scope, watch)
+        # The server gives each of them a task; its context may be a copy of that of the one before on a connection.
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        if scope["type"] == "websocket":
+            await self._socket(scope, watch)
+        else:
+            await self._request(scope, watch)
 
     async def _request(self, scope: Scope, watch: _Watch) -> None:
         start = time.perf_counter()

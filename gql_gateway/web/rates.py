@@ -3,8 +3,6 @@
 import math
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from limits import RateLimitItemPerMinute
 from limits.aio.storage import MemoryStorage
@@ -40,19 +38,31 @@ class Allowance:
         words = f"You made {self._rate.amount} requests in the last minute, which is the limit: wait {wait} s."
         raise RateExceeded(words, retry_after=wait)
 
-    @contextmanager
-    def subscription(self, email: str) -> Iterator[None]:
+    def subscription(self, email: str) -> "Open":
         """Count one subscription of a user's for as long as it is open.
 
         Raises:
             LimitExceeded: too many are open.
         """
-        if self._open[email] >= self._subscriptions:
-            raise LimitExceeded(f"You have {self._subscriptions} subscriptions open, which is the limit: close one.")
-        self._open[email] += 1
-        try:
-            yield
-        finally:
-            self._open[email] -= 1
-            if not self._open[email]:
-                del self._open[email]
+        return Open(self._open, email, self._subscriptions)
+
+
+class Open:
+    """A subscription while it is open. No generator, which would hold half a KiB for each of them."""
+
+    __slots__ = ("_email", "_most", "_open")
+
+    def __init__(self, open_: Counter[str], email: str, most: int) -> None:
+        self._open = open_
+        self._email = email
+        self._most = most
+
+    def __enter__(self) -> None:
+        if self._open[self._email] >= self._most:
+            raise LimitExceeded(f"You have {self._most} subscriptions open, which is the limit: close one.")
+        self._open[self._email] += 1
+
+    def __exit__(self, *_: object) -> None:
+        self._open[self._email] -= 1
+        if not self._open[self._email]:
+            del self._open[self._email]

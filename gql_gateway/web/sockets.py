@@ -28,8 +28,8 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.types import (
 from gql_gateway.api.context import Context
 from gql_gateway.api.errors import present
 from gql_gateway.core.errors import LimitExceeded, RateExceeded, Unavailable
-from gql_gateway.core.identity import Identity
 from gql_gateway.web.door import Door
+from gql_gateway.web.vigil import Over
 
 FORBIDDEN = 4403
 SERVICE_RESTART = 1012
@@ -67,7 +67,9 @@ class Guarded(Protocol):
 class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
     """One connection."""
 
-    _guard: asyncio.Task[None] | None = None
+    _over: Over | None = None
+    """Says when the token that opened the connection stops working."""
+    _closing: asyncio.Task[None] | None = None
 
     @property
     def _door(self) -> Door:
@@ -89,8 +91,11 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
             await self.websocket.close(TRY_AGAIN, str(fault))
             return
         identity, token = self.context.identity, self.context.token
-        if self.connection_acknowledged and identity and token and not self._guard:
-            self._guard = asyncio.create_task(self._close_with(token, identity))
+        if self.connection_acknowledged and identity and token and not self._over:
+            self._over = self._door.vigil.begin(token, identity)
+            self._over.add_done_callback(self._close)
+            # Strawberry keeps the task that waited for this until the connection ends, with all that it holds.
+            self.connection_init_timeout_task = None
 
     async def handle_subscribe(self, message: SubscribeMessage) -> None:
         """Begin an operation, unless there are too many."""
@@ -119,16 +124,18 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
 
     async def shutdown(self) -> None:
         """End everything that runs on this connection."""
-        if self._guard:
-            self._guard.cancel()
+        if self._over:
+            self._door.vigil.end(self.context.token or "", self._over)
+        if self._closing:
+            self._closing.cancel()
         await super().shutdown()
 
-    async def _close_with(self, token: str, identity: Identity) -> None:
-        """Close the connection when the token that opened it stops working, or the gateway ends."""
-        with self._door.vigil.watch(token, identity) as over:
-            fault = await over
+    def _close(self, over: Over) -> None:
+        """Close the connection: the token that opened it stopped working, or the gateway ends."""
+        if not over.cancelled():
+            fault = over.result()
             code = SERVICE_RESTART if isinstance(fault, Unavailable) else FORBIDDEN
-            await self.websocket.close(code, str(fault))
+            self._closing = asyncio.create_task(self.websocket.close(code, str(fault)))
 
     @staticmethod
     def _get_pre_execution_close_reason(_error: GraphQLError) -> str | None:

@@ -26,10 +26,16 @@ Over = asyncio.Future[Fault]
 
 @dataclass(slots=True)
 class _Held:
-    """A token that opened streams, and who wants to know of its end."""
+    """A token that opened streams, who wants to know of its end, and when it ends by itself."""
 
     identity: Identity
     waiting: set[Over] = field(default_factory=set)
+    expiry: asyncio.TimerHandle | None = None
+
+    def tell(self, fault: Fault) -> None:
+        for over in self.waiting:
+            if not over.done():
+                over.set_result(fault)
 
 
 class Vigil:
@@ -45,24 +51,33 @@ class Vigil:
     @contextmanager
     def watch(self, token: str, identity: Identity) -> Iterator[Over]:
         """A future that says why, once the stream is to end."""
-        over: Over = asyncio.get_running_loop().create_future()
-        held = self._held.setdefault(token, _Held(identity))
-        held.waiting.add(over)
-        expiry = asyncio.create_task(_expire(over, identity.expires_at)) if identity.expires_at else None
-        if self._watching is None:
-            self._watching = asyncio.create_task(self._watch())
+        over = self.begin(token, identity)
         try:
             yield over
         finally:
-            over.cancel()
-            if expiry:
-                expiry.cancel()
-            self._release(token, held, over)
+            self.end(token, over)
 
-    def _release(self, token: str, held: _Held, over: Over) -> None:
+    def begin(self, token: str, identity: Identity) -> Over:
+        """As `watch`, for a stream whose end is told by `end`."""
+        over: Over = asyncio.get_running_loop().create_future()
+        held = self._held.get(token)
+        if held is None:
+            held = self._held[token] = _Held(identity)
+            _expire(held)
+        held.waiting.add(over)
+        if self._watching is None:
+            self._watching = asyncio.create_task(self._watch())
+        return over
+
+    def end(self, token: str, over: Over) -> None:
+        """A stream has ended."""
+        over.cancel()
+        held = self._held[token]
         held.waiting.discard(over)
-        if not held.waiting and self._held.get(token) is held:
+        if not held.waiting:
             del self._held[token]
+            if held.expiry:
+                held.expiry.cancel()
         if not self._held and self._watching:
             self._watching.cancel()
             self._watching = None
@@ -71,8 +86,8 @@ class Vigil:
     async def say_goodbye(self) -> None:
         """End every stream, since the gateway ends; returns when they have ended, or soon."""
         self._quiet.clear()
-        for over in [over for held in self._held.values() for over in held.waiting]:
-            _tell(over, Unavailable(GOODBYE))
+        for held in self._held.values():
+            held.tell(Unavailable(GOODBYE))
         if self._held:
             with suppress(TimeoutError):
                 async with asyncio.timeout(GOODBYE_SECONDS):
@@ -82,8 +97,8 @@ class Vigil:
         while True:
             await asyncio.sleep(self._seconds)
             for token, reason in (await self._look()).items():
-                for over in self._held[token].waiting if token in self._held else ():
-                    _tell(over, Unauthenticated(reason))
+                if held := self._held.get(token):
+                    held.tell(Unauthenticated(reason))
 
     async def _look(self) -> Mapping[str, str]:
         """The tokens that no longer work, each with the reason."""
@@ -97,11 +112,8 @@ class Vigil:
         return reasons
 
 
-async def _expire(over: Over, at: datetime) -> None:
-    await asyncio.sleep((at - datetime.now(UTC)).total_seconds())
-    _tell(over, Unauthenticated(EXPIRED))
-
-
-def _tell(over: Over, fault: Fault) -> None:
-    if not over.done():
-        over.set_result(fault)
+def _expire(held: _Held) -> None:
+    """Tell of a token's end when it comes: one timer for all of its streams."""
+    if at := held.identity.expires_at:
+        seconds = (at - datetime.now(UTC)).total_seconds()
+        held.expiry = asyncio.get_running_loop().call_later(seconds, held.tell, Unauthenticated(EXPIRED))

@@ -1,6 +1,7 @@
 """Around every request: ids, headers, errors as JSON, and what never gets into a log."""
 
 import json
+import socket
 from pathlib import Path
 
 import httpx
@@ -44,6 +45,25 @@ def test_no_page_elsewhere_may_read_an_answer(gateway: GatewayProcess) -> None:
         headers={"Origin": "https://other.example", "Access-Control-Request-Method": "POST"},
     )
     assert "access-control-allow-origin" not in answer.headers
+
+
+def test_a_request_is_not_logged_as_that_of_who_asked_before_on_its_connection(
+    gateway: GatewayProcess, alice: Client
+) -> None:
+    """Also where it was sent before the first one was answered: uvicorn then begins it in the first one's context."""
+    body = b'{"query":"{ heartbeat { ok } }"}'
+    head = b"POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nX-Request-ID: %s\r\n"
+    length = b"Content-Length: %d\r\n" % len(body)
+    hers = head % b"of-alice" + b"Authorization: Bearer %s\r\n" % str(alice.token).encode()
+    with socket.create_connection(("127.0.0.1", int(gateway.url.rpartition(":")[2])), 20) as connection:
+        connection.sendall(hers + length + b"\r\n" + body)
+        connection.sendall(head % b"of-nobody" + length + b"Connection: close\r\n\r\n" + body)
+        while connection.recv(65536):
+            pass
+    lines = [json.loads(line) for line in Path(gateway.log).read_text().splitlines() if line.startswith("{")]
+    users = {line["request_id"]: line.get("user") for line in lines if line["event"] == "request"}
+    assert users["of-alice"]
+    assert users["of-nobody"] is None
 
 
 def test_logs_tell_and_keep_secrets(gateway: GatewayProcess, alice: Client) -> None:
