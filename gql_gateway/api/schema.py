@@ -8,11 +8,11 @@ from strawberry.types import ExecutionContext
 
 from gql_gateway.api.documents import Documents, Preparing
 from gql_gateway.api.errors import present
-from gql_gateway.api.execution import PlainExecutor
 from gql_gateway.api.limits import QueryLimits
 from gql_gateway.api.mutations import Mutation
 from gql_gateway.api.queries import Query
 from gql_gateway.api.scalars import SCALARS
+from gql_gateway.api.sharing import Answers, sharing
 from gql_gateway.api.subscriptions import Subscription
 
 
@@ -25,7 +25,7 @@ class GatewaySchema(Schema):
             mutation=Mutation,
             subscription=Subscription,
             extensions=[lambda: Preparing(self.documents)],
-            execution_context_class=PlainExecutor,
+            execution_context_class=sharing(Answers()),
             config=StrawberryConfig(scalar_map=SCALARS),
         )
         self.documents = Documents(self._schema, limits or QueryLimits(), introspection=introspection)
