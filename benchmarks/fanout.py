@@ -1,30 +1,33 @@
 """Many subscribers in one process: from the commit of an event to its last delivery, and the memory of each of them.
 
-    python -m benchmarks.fanout [--subscribers 2000]
+    python -m benchmarks.fanout [--subscribers 2000] [--events 7]
 
-A gateway on an SQLite store, whose cluster is away; each subscriber has a WebSocket of its own. First all follow one
-job, then each a job of their own. The load is in another process, and takes at least as much processor time as the
-gateway does. An event is the cancelling of a job that was not launched, by the API; the time runs from there.
+Three crowds, each with a WebSocket of its own for each of them, and each in front of a server that was started for it:
+on a bare Starlette route, as subscribers of one job, and as subscribers of a job each. The gateway has an SQLite store
+and a cluster that is away. An event is a change of state: one commit changes the one job, or all of them together, and
+the time runs from the end of that commit to when the last subscriber has it. The load is in another process, and counts
+frames only (benchmarks/crowd.py). Takes a minute.
 """
 
 import argparse
 import asyncio
-import json
+import itertools
 import resource
+import statistics
 import sys
-import time
-from collections.abc import Sequence
-from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
-import websockets
+import uvloop
 
-from benchmarks.figures import memory_mib, processor_seconds, table
+from benchmarks.crowd import Crowd
+from benchmarks.figures import memory_mib, table
 from gql_gateway.core.identity import Role
 from gql_gateway.core.ids import new_id
 from gql_gateway.core.spec import check_spec
@@ -34,7 +37,8 @@ from gql_gateway.store.database import Database
 from gql_gateway.store.tables import Job, User
 
 PORT = 8199
-RUNS = 3
+_FIRST = 20
+"""Subscribers that come first: with them comes what a gateway has once, however many follow."""
 EVENTS = "subscription($id: ID!) { jobStateChanged(jobId: $id) { cursor state at reason } }"
 CONFIG = """\
 [server]
@@ -44,7 +48,7 @@ url = "{store}"
 [limits]
 subscriptions = 100000
 [logging]
-level = "warning"
+level = "error"
 [[clusters]]
 name = "away"
 host = "127.0.0.1"
@@ -56,130 +60,76 @@ root = "/scratch"
 """
 
 
-@dataclass
-class Crowd:
-    """Subscribers and what they got."""
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What one crowd saw: seconds, microseconds of processor time for each event, KiB for each subscriber."""
 
-    token: str
-    got: int = 0
-    wanted: int = 0
-    all_there: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def join(self, stack: AsyncExitStack, job_id: str) -> asyncio.Task[None]:
-        """Subscribe to a job."""
-        socket = await stack.enter_async_context(
-            websockets.connect(
-                f"ws://127.0.0.1:{PORT}/graphql", subprotocols=["graphql-transport-ws"], compression=None
-            )
-        )
-        authorization = {"Authorization": f"Bearer {self.token}"}
-        await socket.send(json.dumps({"type": "connection_init", "payload": authorization}))
-        await socket.recv()
-        payload = {"query": EVENTS, "variables": {"id": f"job_{job_id}"}}
-        await socket.send(json.dumps({"id": "1", "type": "subscribe", "payload": payload}))
-        return asyncio.create_task(self._listen(socket))
-
-    async def _listen(self, socket: Any) -> None:
-        async for message in socket:
-            if '"next"' not in message:
-                assert '"complete"' in message, message
-                continue
-            self.got += 1
-            if self.got >= self.wanted:
-                self.all_there.set()
-
-    async def expect(self, number: int) -> None:
-        """Wait until so many events came in all."""
-        self.wanted = number
-        self.all_there.clear()
-        if self.got < number:
-            async with asyncio.timeout(120):
-                await self.all_there.wait()
+    last: float
+    processor: float
+    memory: float
 
 
-async def seeded(database: Database, number: int) -> tuple[str, list[str]]:
-    """An administrator's token, and that many queued jobs."""
-    _, token = await ApiTokens(database).create("root@example.org", "Root", Role.ADMIN, timedelta(days=1))
-    async with database.transaction() as session:
-        owner = await users.create(session, "root@example.org", "Root")
-        ids = [await _job(session, owner) for _ in range(number)]
-    return token, ids
+class Site:
+    """A store with jobs in it, and a server to start on it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._config = folder / "gateway.toml"
+        self._store = f"sqlite+aiosqlite:///{folder}/gateway.db"
+        self.token = ""
+        self.jobs: list[str] = []
+
+    async def prepare(self, number: int) -> None:
+        """Write the configuration, an administrator and so many jobs."""
+        (self._folder / "key").write_text("")
+        self._config.write_text(CONFIG.format(port=PORT, store=self._store, key=self._folder / "key"))
+        database = Database(self._store)
+        await database.migrate()
+        _, self.token = await ApiTokens(database).create("root@example.org", "Root", Role.ADMIN, timedelta(days=1))
+        async with database.transaction() as session:
+            owner = await users.create(session, "root@example.org", "Root")
+            self.jobs = [await _job(session, owner) for _ in range(number)]
+        await database.close()
+
+    @asynccontextmanager
+    async def served(self) -> AsyncIterator[int]:
+        """A server's process id, for as long as it runs."""
+        command = [sys.executable, "-m", "benchmarks.serving_events", str(self._config)]
+        server = await asyncio.create_subprocess_exec(*command)
+        try:
+            await _ready()
+            yield server.pid
+        finally:
+            server.kill()  # nothing of it is kept
+            await server.wait()
+
+    def greetings(self, followed: Sequence[str]) -> list[list[object]]:
+        """What subscribers of these jobs say: who they are, and what they follow."""
+        hello = {"type": "connection_init", "payload": {"Authorization": f"Bearer {self.token}"}}
+        return [[hello, _subscribe(job_id)] for job_id in followed]
+
+
+def _subscribe(job_id: str) -> object:
+    payload = {"query": EVENTS, "variables": {"id": f"job_{job_id}"}}
+    return {"id": "1", "type": "subscribe", "payload": payload}
 
 
 async def _job(session: Any, owner: User) -> str:
     job_id, at = new_id(), datetime.now(UTC)
     spec = check_spec({"name": "fan", "image": "docker://x"}).model_dump(mode="json")
     folder = f"{owner.folder}/{job_id}"
+    # Of a cluster that the gateway does not have: its watcher is not to submit them meanwhile.
     job = Job(
-        id=job_id, owner_id=owner.id, cluster="away", name="fan", spec=spec, folder=folder, script="",
+        id=job_id, owner_id=owner.id, cluster="elsewhere", name="fan", spec=spec, folder=folder, script="",
         script_sha256="0" * 64, created_at=at, prepared=True,
     )  # fmt: skip
     await events.append(session, await jobs.add(session, job), previous=None, at=at)
     return job_id
 
 
-class Bench:
-    """A gateway, its administrator, and the load."""
-
-    def __init__(self, pid: int, token: str) -> None:
-        self._pid = pid
-        self._token = token
-        self._http = httpx.AsyncClient(headers={"Authorization": f"Bearer {token}"}, timeout=120)
-
-    async def cancel(self, job_id: str) -> None:
-        """Change a job's state: one commit, one event."""
-        query = "mutation($id: ID!) { cancel(input: {jobId: $id}) { userErrors { message } } }"
-        body = {"query": query, "variables": {"id": f"job_{job_id}"}}
-        answer = (await self._http.post(f"http://127.0.0.1:{PORT}/graphql", json=body)).json()
-        assert answer["data"]["cancel"]["userErrors"] == [], answer
-
-    async def measure(self, followed: Sequence[str]) -> list[str]:
-        """One subscriber for each of these jobs, and one event for each subscriber."""
-        crowd = Crowd(self._token)
-        async with AsyncExitStack() as stack:
-            before = memory_mib(self._pid)
-            listening = []
-            for start in range(0, len(followed), 50):
-                joined = [crowd.join(stack, job_id) for job_id in followed[start : start + 50]]
-                listening += await asyncio.gather(*joined)
-            await crowd.expect(len(followed))
-            each = 1024 * (memory_mib(self._pid) - before) / len(followed)
-            spent, started = processor_seconds(self._pid), time.perf_counter()
-            await asyncio.gather(*map(self.cancel, sorted(set(followed))))
-            await crowd.expect(2 * len(followed))
-            took = time.perf_counter() - started
-            spent = 1e6 * (processor_seconds(self._pid) - spent) / len(followed)
-            for task in listening:
-                task.cancel()
-        return [f"{took:.2f}", f"{len(followed) / took:.0f}", f"{spent:.0f}", f"{each:.0f}"]
-
-
-async def run(number: int, folder: Path) -> None:
-    """Start a gateway and measure it."""
-    store = f"sqlite+aiosqlite:///{folder}/gateway.db"
-    (folder / "key").write_text("")
-    config = folder / "gateway.toml"
-    config.write_text(CONFIG.format(port=PORT, store=store, key=folder / "key"))
-    database = Database(store)
-    await database.migrate()
-    token, ids = await seeded(database, number + RUNS)
-    await database.close()
-    command = [sys.executable, "-m", "gql_gateway.cli", "serve", "--config", str(config)]
-    gateway = await asyncio.create_subprocess_exec(*command)
-    try:
-        await ready()
-        bench = Bench(gateway.pid, token)
-        same = [await bench.measure(number * [job_id]) for job_id in ids[:RUNS]]
-        rows = [["of one job", *sorted(same)[RUNS // 2]], ["each of another", *await bench.measure(ids[RUNS:])]]
-    finally:
-        gateway.terminate()
-        await gateway.wait()
-    table([f"{number} subscribers", "last delivery s", "events/s", "processor us/event", "KiB each"], rows)
-
-
-async def ready() -> None:
+async def _ready() -> None:
     """Wait until the gateway answers."""
-    async with asyncio.timeout(30), httpx.AsyncClient() as client:
+    async with asyncio.timeout(60), httpx.AsyncClient() as client:
         while True:
             try:
                 await client.get(f"http://127.0.0.1:{PORT}/healthz")
@@ -189,14 +139,67 @@ async def ready() -> None:
                 return
 
 
+def states() -> Iterator[str]:
+    """The states that a job goes through, and goes on to do so."""
+    return itertools.chain(["LAUNCHING", "QUEUED"], itertools.cycle(["RUNNING", "SUSPENDED"]))
+
+
+async def at_rest(pid: int) -> float:
+    """Memory in MiB of a process once it takes no more."""
+    known = [0.0]
+    while len(set(known[-5:])) > 1 or len(known) < 5:
+        known.append(memory_mib(pid))
+        await asyncio.sleep(0.2)
+    return known[-1]
+
+
+async def measure(site: Site, path: str, greetings: Sequence[Sequence[object]], happen: str, **what: Any) -> Figures:
+    """What a crowd sees of some events: the median time, and what the server spent."""
+    crowd, number = Crowd(PORT, path), len(greetings)
+    async with site.served() as pid, httpx.AsyncClient(base_url=f"http://127.0.0.1:{PORT}", timeout=120) as client:
+        await crowd.join(greetings[:_FIRST])
+        before = await at_rest(pid)
+        await crowd.join(greetings[_FIRST:])
+        each = 1024 * (await at_rest(pid) - before) / (number - _FIRST)
+        took, spent = [], []
+        for state, _ in zip(states(), range(what.pop("events")), strict=False):
+            crowd.expect(number)
+            begun = (await client.post(happen, json=what | {"state": state})).json()
+            took.append(await crowd.everybody() - begun["at"])
+            spent.append((await client.get("/bare/spent")).json()["spent"] - begun["spent"])
+        crowd.leave()
+    return Figures(statistics.median(took), 1e6 * statistics.mean(spent) / number, each)
+
+
+async def run(number: int, rounds: int, folder: Path) -> None:
+    """Measure each crowd, and show what they saw beside each other."""
+    site = Site(folder)
+    await site.prepare(number + 1)
+    one, *others = site.jobs
+    bare = await measure(site, "/bare/socket", number * [[]], "/bare/ring", events=rounds)
+    crowds = {"a bare route": bare}
+    same = site.greetings(number * [one])
+    crowds["one job"] = await measure(site, "/graphql", same, "/bare/advance", events=rounds, jobs=[one])
+    each = site.greetings(others)
+    crowds["a job each"] = await measure(site, "/graphql", each, "/bare/advance", events=rounds, jobs=others)
+    head = [f"{number} subscribers of", "last delivery ms", "events/s", "of bare", "processor us/event", "KiB each"]
+    table(head, [[name, *_row(seen, bare, number)] for name, seen in crowds.items()])
+
+
+def _row(seen: Figures, bare: Figures, number: int) -> list[str]:
+    last, ratio = f"{1000 * seen.last:.0f}", f"1/{seen.last / bare.last:.1f}"
+    return [last, f"{number / seen.last:.0f}", ratio, f"{seen.processor:.0f}", f"{seen.memory:.0f}"]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--subscribers", type=int, default=2000)
-    number = parser.parse_args().subscribers
+    parser.add_argument("--events", type=int, default=7)
+    arguments = parser.parse_args()
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     with TemporaryDirectory() as folder:
-        asyncio.run(run(number, Path(folder)))
+        uvloop.run(run(arguments.subscribers, arguments.events, Path(folder)))
 
 
 if __name__ == "__main__":
