@@ -81,6 +81,16 @@ class Documents:
         with suppress(GraphQLError):
             doors.admit(self.prepare(text).document, operation_name, identity)
 
+    def refusals(self, prepared: Prepared, context: ExecutionContext) -> list[GraphQLError]:
+        """Why an operation is not run: nobody said which one, it is not open to this caller, or it is not valid."""
+        if _says_nothing_of_which(context, prepared.document):
+            return [GraphQLError("The document has several operations: say which one to run by `operationName`.")]
+        try:
+            doors.admit(prepared.document, context.operation_name, context.context.identity)
+        except Unauthenticated as error:
+            return [GraphQLError(str(error), original_error=error)]
+        return self.errors(prepared, context.variables)
+
     def errors(self, prepared: Prepared, variables: Mapping[str, Any] | None) -> list[GraphQLError]:
         """What is wrong with a document when it is run with these variables."""
         if prepared.errors or not prepared.weigh_again:
@@ -108,7 +118,7 @@ def _in_words(error: GraphQLError) -> GraphQLError:
 
 
 class Preparing(SchemaExtension):
-    """Has each operation's document prepared, and looks at who asks before anything else is told."""
+    """Has the document of an operation that is streamed prepared, and looks at who asks before anything is told."""
 
     def __init__(self, documents: Documents) -> None:
         self._documents = documents
@@ -133,24 +143,15 @@ class Preparing(SchemaExtension):
 
     def on_validate(self) -> Iterator[None]:
         """Refuse what is not open to this caller, then what is not valid."""
-        context = self.execution_context
         if self._prepared:
-            context.pre_execution_errors = self._refusals(self._prepared)
+            self.execution_context.pre_execution_errors = self._documents.refusals(
+                self._prepared, self.execution_context
+            )
         yield
 
-    def _refusals(self, prepared: Prepared) -> list[GraphQLError]:
-        context = self.execution_context
-        if _says_nothing_of_which(context):
-            return [GraphQLError("The document has several operations: say which one to run by `operationName`.")]
-        try:
-            doors.admit(prepared.document, context.operation_name, context.context.identity)
-        except Unauthenticated as error:
-            return [GraphQLError(str(error), original_error=error)]
-        return self._documents.errors(prepared, context.variables)
 
-
-def _says_nothing_of_which(context: ExecutionContext) -> bool:
+def _says_nothing_of_which(context: ExecutionContext, document: DocumentNode) -> bool:
     """Whether one of several operations is to be run, and nobody said which: Strawberry would take the first."""
     given = context._provided_operation_name  # noqa: SLF001 - the public `operation_name` falls back to the first one
-    nodes = context.graphql_document.definitions if context.graphql_document else ()
+    nodes = document.definitions
     return given is None and sum(isinstance(node, OperationDefinitionNode) for node in nodes) > 1

@@ -15,7 +15,7 @@ from enum import Enum
 from functools import lru_cache
 from inspect import isawaitable
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from graphql import (
     GRAPHQL_MAX_INT,
@@ -27,27 +27,25 @@ from graphql import (
     is_leaf_type,
     is_non_null_type,
     is_object_type,
-    is_specified_scalar_type,
 )
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 
 from gql_gateway.api.fields import READ
 
-_NEVER_AWAITABLE = frozenset({str, int, bool, float, datetime})
+_NEVER_AWAITABLE = frozenset({str, int, bool, float})
 
 
-@dataclass(frozen=True, slots=True)
-class _Leaf:
+class _Leaf(NamedTuple):
     """A field that is read from its object. A value of exactly the type `kind` becomes what `quick` makes of it.
 
     (None of that: it goes the normal way.) Where `quick` is None, it is itself.
     """
 
     read: Callable[[Any], Any]
-    coerce: Callable[[Any], Any]
     kind: type | None
     quick: Callable[[Any], Any] | None
+    coerce: Callable[[Any], Any]
     required: bool
 
 
@@ -137,30 +135,27 @@ def _read(plan: _Plan, source: Any) -> dict[str, Any] | None:
     """The plain fields of one object; None where one of them is not so plain after all."""
     values: dict[str, Any] = {}
     try:
-        for name, leaf in plan.leaves.items():
-            value = leaf.read(source)
+        for name, (read, kind, quick, coerce, required) in plan.leaves.items():
+            value = read(source)
             if value is None:
-                if leaf.required:
+                if required:
                     return None
-            elif value.__class__ is not leaf.kind:
-                value = _coerced(leaf, value)
-                if value is None:
+            elif value.__class__ is kind:
+                if quick is not None and (value := quick(value)) is None:
                     return None
-            elif leaf.quick is not None:
-                value = leaf.quick(value)
-                if value is None:
-                    return None
+            elif (value := _coerced(value, coerce)) is None:
+                return None
             values[name] = value
     except Exception:  # noqa: BLE001 - the normal way raises it again, and tells where
         return None
     return values
 
 
-def _coerced(leaf: _Leaf, value: Any) -> Any:
+def _coerced(value: Any, coerce: Callable[[Any], Any]) -> Any:
     """What a type makes of a value; None where that is not for certain."""
     if value.__class__ not in _NEVER_AWAITABLE and (isinstance(value, Exception) or isawaitable(value)):
         return None
-    coerced = leaf.coerce(value)
+    coerced = coerce(value)
     return None if coerced is Undefined else coerced
 
 
@@ -168,7 +163,7 @@ def _coerced(leaf: _Leaf, value: Any) -> Any:
 def _leaf(schema: GraphQLSchema, parent_type: GraphQLObjectType, name: str) -> _Leaf | None:
     """How a field is read; None where it is not plain."""
     if name == "__typename":
-        return _Leaf(lambda _: parent_type.name, str, str, None, required=True)
+        return _Leaf(lambda _: parent_type.name, str, None, str, required=True)
     definition = schema.get_field(parent_type, name)
     field = definition.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF) if definition else None
     if definition is None or field is None or definition.args:
@@ -181,7 +176,7 @@ def _leaf(schema: GraphQLSchema, parent_type: GraphQLObjectType, name: str) -> _
     kind = declared.of_type if required else declared
     if not is_leaf_type(kind):
         return None
-    return _Leaf(reader or attrgetter(field.python_name), kind.coerce_output_value, *_quick(kind), required)
+    return _Leaf(reader or attrgetter(field.python_name), *_quick(kind), kind.coerce_output_value, required)
 
 
 def _quick(kind: Any) -> tuple[type | None, Callable[[Any], Any] | None]:
@@ -189,11 +184,14 @@ def _quick(kind: Any) -> tuple[type | None, Callable[[Any], Any] | None]:
     if isinstance(kind, GraphQLEnumType):
         members: type[Enum] = kind.extensions[GraphQLCoreConverter.DEFINITION_BACKREF].wrapped_cls
         return members, {member: kind.coerce_output_value(member) for member in members}.get
-    if not is_specified_scalar_type(kind):
-        return None, None
-    return {"String": (str, None), "ID": (str, None), "Boolean": (bool, None), "Int": (int, _whole)}.get(
-        kind.name, (None, None)
-    )
+    return {
+        "String": (str, None),
+        "ID": (str, None),
+        "Boolean": (bool, None),
+        "Int": (int, _whole),
+        "DateTime": (datetime, kind.coerce_output_value),
+        "ByteCount": (int, kind.coerce_output_value),
+    }.get(kind.name, (None, None))
 
 
 def _whole(number: int) -> int | None:

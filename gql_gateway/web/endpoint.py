@@ -1,8 +1,9 @@
 """The GraphQL endpoint: HTTP, server-sent events, multipart uploads and WebSocket, at one address.
 
-Differences to Strawberry's view (0.341.2), which the audits of npm graphql-http ask for: the media type by Accept, 400
-for requests that were not run, errors as GraphQL documents. (Upstream: `create_response` would have to know the
-request.) Multipart bodies are streamed (web/uploads.py) where Strawberry has Starlette write them to disk.
+Strawberry's view (0.341.2) serves WebSockets and streams. What is answered by one document is not its: the audits of
+npm graphql-http ask for the media type by Accept, 400 for requests that were not run and errors as GraphQL documents
+(upstream: `create_response` would have to know the request), multipart bodies are streamed (web/uploads.py) where
+Strawberry has Starlette write them to disk, and its way takes longer than the query for one job.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ from typing import Any
 
 import orjson
 import structlog
-from cross_web import AsyncHTTPRequestAdapter, HTTPException
+from cross_web import HTTPException
 from graphql import GraphQLError
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
@@ -111,27 +112,53 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         await response(scope, receive, send)
 
     async def _respond(self, request: Request) -> Response:
-        accepts_page = negotiation.HTML in negotiation.accepted(request.headers.get("accept", ""))
-        if self._explorer and request.method == "GET" and accepts_page and "query" not in request.query_params:
+        """Answer one request over HTTP, in the order in which it may be refused."""
+        accept = request.headers.get("accept", "")
+        if self._explorer and _is_for_a_page(request, accept):
             return self._explorer()
-        return await self.run(request)
+        context = await self._enter(request)
+        if request.method not in {"GET", "POST"}:
+            raise HTTPException(405, "GraphQL only supports GET and POST requests.")
+        posted = PostedRequest(request)
+        operation = await self._operation(posted)
+        if self._wants_events(accept, operation):
+            return await self._stream(request, posted, operation, context)
+        no_answer_yet: Any = None
+        result = await self.execute_single(request, posted, no_answer_yet, context, None, operation)
+        media_type = negotiation.answer_type(accept)
+        strict = media_type == negotiation.RESPONSE or is_multipart(request)
+        return _document(negotiation.body(result), negotiation.status(result, strict=strict), media_type)
+
+    async def _stream(
+        self, request: Request, posted: PostedRequest, operation: GraphQLRequestData, context: Context
+    ) -> Response:
+        """Answer with events."""
+        self.schema.documents.admit(operation.query or "", operation.operation_name, context.identity)
+        operation.protocol = "sse"
+        answer = await self.get_sub_response(request)
+        results: Any = await self.execute_operation(request, posted, operation, context, None, answer)
+        valid: Any = while_valid(results, context, self.door.vigil)
+        return await self._create_streaming_response(request, valid, operation.protocol, answer)
 
     # -- who asks -----------------------------------------------------------------------------------------------
 
-    async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Context:  # noqa: ARG002
-        """Who asks over HTTP; a WebSocket says so later.
+    async def _enter(self, request: Request) -> Context:
+        """Who asks over HTTP.
 
         Raises:
             Unauthenticated, Unavailable: it cannot be told.
             RateExceeded: who asks did so too often.
         """
         context = Context(self._services, _request_id(request))
-        if isinstance(request, Request):
-            await self.door.enter(context, request.headers.get("authorization"))
-            if context.identity:
-                _note(context.identity)
-                await self.door.allowance.request(context.identity.email)
+        await self.door.enter(context, request.headers.get("authorization"))
+        if context.identity:
+            _note(context.identity)
+            await self.door.allowance.request(context.identity.email)
         return context
+
+    async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Context:  # noqa: ARG002
+        """A WebSocket says later who asks."""
+        return Context(self._services, _request_id(request))
 
     async def on_ws_connect(self, context: Context) -> UnsetType:
         """Let a WebSocket in by the `Authorization` that it introduces itself with; there is nothing to answer.
@@ -157,10 +184,6 @@ class GraphQLEndpoint(GraphQL[Context, None]):
 
     # -- what is asked ------------------------------------------------------------------------------------------
 
-    def should_render_graphql_ide(self, _request: object) -> bool:
-        """Never: that was decided before anybody was asked for a token."""
-        return False
-
     def decode_json(self, data: str | bytes) -> object:
         """JSON without what only Python takes for it: NaN, half a surrogate pair, nesting without end."""
         return orjson.loads(data)
@@ -169,84 +192,56 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         """JSON as text, which a WebSocket needs."""
         return orjson.dumps(data).decode()
 
-    async def parse_http_body(self, request: AsyncHTTPRequestAdapter) -> GraphQLRequestData:
+    async def _operation(self, request: PostedRequest) -> GraphQLRequestData:
         """The one operation that a request asks for.
 
         Raises:
             BadRequest, HTTPException: it is none.
         """
-        if not isinstance(request, PostedRequest):
-            raise TypeError
         if request.method == "GET":
             given = {name: value for name, value in request.query_params.items() if value}
             data: Any = self.parse_query_params(given)
         else:
             data = await read_body(request, self._options.request_bytes, self.parse_json)
-        operation = operation_of(data)
-        operation.protocol = self._protocol(request.headers.get("accept", ""), operation)
-        return operation
+        return operation_of(data)
 
-    def _protocol(self, accept: str, operation: GraphQLRequestData) -> Any:
-        """How an operation is answered: as events, or as one document."""
+    def _wants_events(self, accept: str, operation: GraphQLRequestData) -> bool:
+        """Whether an operation is answered with events, or with one document.
+
+        Raises:
+            HTTPException: it cannot be, as the client wants it.
+        """
         if negotiation.wants_only_events(accept):
-            return "sse"
+            return True
         if not self.schema.documents.is_subscription(operation.query or "", operation.operation_name):
-            return "http"
+            return False
         if negotiation.EVENTS in negotiation.accepted(accept):
-            return "sse"
+            return True
         raise HTTPException(406, _STREAM_OR_NOT)
-
-    # -- what is answered ---------------------------------------------------------------------------------------
-
-    async def get_sub_response(self, request: Request | WebSocket) -> Response:
-        """What is known of the answer before there is one: its media type."""
-        response = await super().get_sub_response(request)
-        response.media_type = negotiation.answer_type(request.headers.get("accept", ""))
-        return response
-
-    async def execute_operation(
-        self,
-        request: Request,
-        request_adapter: AsyncHTTPRequestAdapter,
-        request_data: Any,
-        context: Context,
-        root_value: None,
-        sub_response: Response,
-    ) -> Any:
-        """Run an operation, and choose the status of its answer."""
-        if request_data.protocol == "sse":
-            self.schema.documents.admit(request_data.query, request_data.operation_name, context.identity)
-        result: Any = await super().execute_operation(
-            request, request_adapter, request_data, context, root_value, sub_response
-        )
-        if not isinstance(result, ExecutionResult):
-            return while_valid(result, context, self.door.vigil)
-        strict = sub_response.media_type == negotiation.RESPONSE or is_multipart(request)
-        sub_response.status_code = negotiation.status(result, strict=strict)
-        return result
 
     async def process_result(self, request: Request, result: ExecutionResult) -> GraphQLHTTPResponse:  # noqa: ARG002
         """What is sent for a result."""
         return negotiation.body(result)
 
-    def create_response(self, response_data: Any, sub_response: Response) -> Response:
-        """The answer that is one document."""
-        return _document(orjson.dumps(response_data), sub_response.status_code, str(sub_response.media_type))
+
+def _is_for_a_page(request: Request, accept: str) -> bool:
+    """Whether a browser asks for something to show."""
+    wanted = request.method == "GET" and "query" not in request.query_params
+    return wanted and negotiation.HTML in negotiation.accepted(accept)
 
 
-def _document(content: bytes, status: int, media_type: str) -> Response:
+def _document(data: object, status: int, media_type: str) -> Response:
     headers = {"Cache-Control": "no-store"}
     if status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
-    return Response(content, status, headers, f"{media_type}; charset=utf-8")
+    return Response(orjson.dumps(data), status, headers, f"{media_type}; charset=utf-8")
 
 
 def _error(request: Request, fault: Fault, status: int) -> Response:
     """The answer to a request that is not run."""
     error = present(GraphQLError(str(fault), original_error=fault), _request_id(request))
     accept = request.headers.get("accept", "")
-    content = orjson.dumps({"errors": [error.formatted]})
-    response = _document(content, status, negotiation.answer_type(accept))
+    response = _document({"errors": [error.formatted]}, status, negotiation.answer_type(accept))
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
         response.headers["Allow"] = "GET, POST"
     if isinstance(fault, RateExceeded):
