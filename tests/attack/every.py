@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Mapping
 
-from tests.attack import appetite, container, key, leaks, pages, script, swaps, tenants, urls, values
+from tests.attack import appetite, container, identity, key, leaks, pages, script, swaps, tenants, urls, values
 from tests.attack.tally import Tally
 from tests.attack.world import World
 
 ATTACKS: Mapping[str, Callable[[World, Tally], None]] = {
+    "identity": identity.attack,
     "run.sh": script.attack,
     "container": container.attack,
     "files while the job runs": swaps.attack,
