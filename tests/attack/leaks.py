@@ -51,7 +51,7 @@ def attack(world: World, tally: Tally) -> None:
         for name, secret in wanted.items():
             where = text.find(secret)
             tally.hold(f"in {place}", not secret or where < 0, f"{name}: …{text[max(0, where - 80) : where]}")
-    tally.hold("log is there", '"event": "request"' in found["log"])
+    tally.hold("log is there", '"event":"request"' in found["log"])
     world.attacker.cancel(job["id"])
 
 
