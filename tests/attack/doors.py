@@ -35,7 +35,6 @@ from tests.attack.world import World
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 PROXY = "/api/applications/proxy/{id}"
 TUS = {"Tus-Resumable": "1.0.0", "Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}
-NOBODY = httpx.Client(timeout=60)
 NOT_HERE = {400, 401, 403, 404, 405, 501}
 
 Door = tuple[str, str]
@@ -91,7 +90,7 @@ def open_to_all(world: World, tally: Tally, method: str, path: str) -> None:
 
 
 def callers(world: World) -> tuple[httpx.Client, ...]:
-    return NOBODY, world.victim.http, world.attacker.http
+    return world.nobody, world.victim.http, world.attacker.http
 
 
 def outside_files(world: World, tally: Tally, method: str, path: str) -> None:
@@ -110,8 +109,8 @@ def own_answer(world: World, tally: Tally, method: str, path: str) -> None:
     given = {"name": "x", "image": "/opt/img/busybox.sif", "command": "true", "job_name": "x", "executable_cmd": "x"}
     answer = world.attacker.http.request(method, filled(path), json=given)
     tally.hold("own answers", not leaked(world, answer.text) and answer.status_code < 500, answer.text)
-    nobody = NOBODY.request(method, f"{world.gateway.url}{filled(path)}", json=given)
-    tally.hold("without a token", nobody.status_code == 401, nobody.text)
+    refused = world.nobody.request(method, f"{world.gateway.url}{filled(path)}", json=given)
+    tally.hold("without a token", refused.status_code == 401, refused.text)
 
 
 # -- what takes a job's id -------------------------------------------------------------------------------------------
@@ -148,7 +147,7 @@ def by_signature(world: World, tally: Tally, method: str, path: str) -> None:
 
         def ask(job: str, file: str = file) -> str:
             content = {"content": b"forged"} if method == "PUT" else {}
-            return words(NOBODY.request(method, sign(job.removeprefix("job_"), file, who), **content))
+            return words(world.nobody.request(method, sign(job.removeprefix("job_"), file, who), **content))
 
         compare(world, tally, f"{method} {path} {file}", ask, world.victims_job["id"])
 
@@ -161,7 +160,7 @@ def by_ticket(world: World, tally: Tally, method: str, path: str) -> None:
     def ask(job: str) -> str:
         url = signer.url(Ticket(job.removeprefix("job_"), part, int(time.time()) + 600), who)
         content = {"content": b"forged"} if method == "PATCH" else {}
-        return words(NOBODY.request(method, url, headers=TUS, **content))
+        return words(world.nobody.request(method, url, headers=TUS, **content))
 
     compare(world, tally, f"{method} {path}", ask, world.victims_job["id"])
 

@@ -34,7 +34,6 @@ roles_claim = "realm_access.roles"
 CREATE = "mutation { createUser { user { email } } }"
 WATCH = "subscription { jobStateChanged { cursor } }"
 GONE = {4401, 4403}
-HTTP = httpx.Client(timeout=60)
 SECONDS = 20
 
 
@@ -70,7 +69,8 @@ def guarded(world: World, provider: OpenIdProvider) -> Iterator[GatewayProcess]:
 
 
 def ask(gateway: GatewayProcess, token: str, query: str = CREATE) -> httpx.Response:
-    return HTTP.post(f"{gateway.url}/graphql", json={"query": query}, headers={"Authorization": f"Bearer {token}"})
+    with Client(gateway.url, token) as client:
+        return client.post(query)
 
 
 @contextmanager

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from demo.gateway import GatewayProcess
 from slurm_site import SlurmSite
 from tests.client import Client
@@ -29,6 +31,7 @@ class World:
     secret: str
     victim: Client
     attacker: Client
+    nobody: httpx.Client
     victims_job: Any
 
     def on_host(self, path: str) -> Path:
@@ -45,10 +48,14 @@ def open_gateway(site: SlurmSite, folder: Path) -> GatewayProcess:
 def peopled(site: SlurmSite, gateway: GatewayProcess, folder: Path, seconds: float, every: int = 1) -> Iterator[World]:
     """A world in which the victim has a job with a secret in its folder."""
     secret = f"secret-{secrets.token_hex(12)}"
-    with Client.of(gateway, VICTIM) as victim, Client.of(gateway, ATTACKER) as attacker:
+    with (
+        Client.of(gateway, VICTIM) as victim,
+        Client.of(gateway, ATTACKER) as attacker,
+        httpx.Client(timeout=60) as nobody,
+    ):
         victim.create_user()
         attacker.create_user()
         job = victim.create_job("cat x")
         for path in ("x", "c/x", f"{secret}.txt"):
             assert not victim.upload(job["id"], "x", secret.encode(), path)["userErrors"]
-        yield World(site, gateway, folder, seconds, every, secret, victim, attacker, job)
+        yield World(site, gateway, folder, seconds, every, secret, victim, attacker, nobody, job)
