@@ -1,7 +1,6 @@
 """Rounds for accounts: they begin with the first job that is launched, and end some time behind the last."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,19 +19,6 @@ from gql_gateway.watcher.rounds import Rounds, WatcherOptions
 from tests.store.rows import a_job, a_user
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    opened = Database(f"sqlite+aiosqlite:///{tmp_path}/gateway.db")
-    await opened.migrate()
-    yield opened
-    await opened.close()
 
 
 async def test_rounds_come_and_go_with_the_jobs(

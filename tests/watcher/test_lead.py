@@ -1,11 +1,8 @@
 """Who leads: one at a time, and a dead one not for longer than its lease, whatever the clocks say."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
-import pytest
 from sqlmodel import select, update
 
 from gql_gateway.store.database import Database
@@ -13,14 +10,6 @@ from gql_gateway.store.tables import Lease
 from gql_gateway.watcher.lead import Leadership
 
 SECONDS = 0.6
-
-
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    opened = Database(f"sqlite+aiosqlite:///{tmp_path}/gateway.db")
-    await opened.migrate()
-    yield opened
-    await opened.close()
 
 
 class Worker:

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -16,31 +15,9 @@ from gql_gateway.store.tables import Job
 from gql_gateway.watcher.pace import Pace
 from gql_gateway.watcher.submit import Submitter
 from gql_gateway.watcher.verdict import Patience
-from slurm_site import SlurmSite
-from tests.cluster.places import config_of
 from tests.store.rows import a_user, stored, unsaved_job
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
-async def cluster(site: SlurmSite) -> AsyncIterator[Cluster]:
-    cluster = Cluster(config_of(site, name="local"))
-    yield cluster
-    await cluster.close()
-
-
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    database = Database(f"sqlite+aiosqlite:///{tmp_path}/gateway.db")
-    await database.migrate()
-    yield database
-    await database.close()
 
 
 @pytest.fixture

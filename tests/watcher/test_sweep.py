@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -15,7 +14,7 @@ from gql_gateway.store.database import Database
 from gql_gateway.store.tables import Upload
 from gql_gateway.watcher.sweep import Sweeper
 from slurm_site import SlurmSite
-from tests.cluster.places import JobFolder, config_of, job_folder, stream
+from tests.cluster.places import JobFolder, job_folder, stream
 from tests.store.rows import a_job
 
 pytestmark = pytest.mark.anyio
@@ -23,29 +22,9 @@ HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
-async def cluster(site: SlurmSite) -> AsyncIterator[Cluster]:
-    cluster = Cluster(config_of(site, name="local"))
-    yield cluster
-    await cluster.close()
-
-
-@pytest.fixture
 async def job(cluster: Cluster, site: SlurmSite) -> AsyncIterator[JobFolder]:
     async with job_folder(cluster, site) as folder:
         yield folder
-
-
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    database = Database(f"sqlite+aiosqlite:///{tmp_path}/gateway.db")
-    await database.migrate()
-    yield database
-    await database.close()
 
 
 async def begun(database: Database, cluster: Cluster, job: JobFolder, expires_at: datetime) -> Part:
