@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any, Self
 
 import httpx
@@ -18,13 +19,13 @@ JOB = "id name state isFinal slurmJobId nativeState reason exitCode folder scrip
 ERRORS = "userErrors { code message field retryable detail }"
 
 
-def mint(gateway: GatewayProcess, email: str, role: str = "user") -> str:
+def mint(gateway: GatewayProcess, email: str, role: str = "user", lifetime: timedelta | None = None) -> str:
     """A token, as `gql-gateway token create` makes it but without the seconds of a new process."""
 
     async def create() -> str:
         database = Database(gateway.store)
         try:
-            _, token = await ApiTokens(database).create(email, email, Role(role), None)
+            _, token = await ApiTokens(database).create(email, email, Role(role), lifetime)
         finally:
             await database.close()
         return token

@@ -138,6 +138,10 @@ def test_all_but_the_heartbeat_needs_a_token(marketplace: GatewayProcess, method
     assert httpx.get(f"{marketplace.url}{PROXY}/heartbeat").status_code == 200
 
 
+def test_it_is_off_unless_it_is_wanted(gateway: GatewayProcess) -> None:
+    assert httpx.get(f"{gateway.url}{PROXY}/heartbeat").status_code == 404
+
+
 def test_others_see_nothing_of_a_job(marketplace: GatewayProcess, told: Any) -> None:
     job = told["jobid"]
     with Client.of(marketplace, "eve@example.org") as eve:

@@ -100,6 +100,18 @@ def test_refusals(hpc: Hpc, monkeypatch: pytest.MonkeyPatch) -> None:
     hpc("get", "last", "nothing", expect=66)
 
 
+def test_the_shell_completes_the_ids_of_jobs(hpc: Hpc, environment: dict[str, str], scientist: HpcGateway) -> None:
+    jobid = scientist.new_job("completed", IMAGE).id
+    asked = {"_HPC_COMPLETE": "complete_bash", "COMP_WORDS": f"hpc show {jobid[:-4]}", "COMP_CWORD": "2"}
+    command = [Path(sys.executable).with_name("hpc")]
+    done = subprocess.run(
+        command, env={**environment, **asked}, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert jobid in done.stdout.split()
+    assert not done.stderr
+    hpc("delete", "-y", jobid)
+
+
 def test_ctrl_c_leaves_the_job_running_and_says_how_to_come_back(
     hpc: Hpc, environment: dict[str, str], scientist: HpcGateway
 ) -> None:

@@ -22,7 +22,7 @@ from gql_gateway.core.paths import parse
 from gql_gateway.services.uploads import Ticket
 from gql_gateway.web.tickets import TicketSigner
 from slurm_site import SlurmSite
-from tests.client import Client
+from tests.client import Client, mint
 from tests.web.serving import eventually
 
 TUS = {"Tus-Resumable": "1.0.0"}
@@ -80,6 +80,14 @@ def test_in_two_parts(alice: Client, job: Any, http: httpx.Client) -> None:
     last = patch(http, url, 200_000, DATA[200_000:])
     assert (last.status_code, last.headers["Upload-Offset"]) == (204, str(len(DATA)))
     assert content(alice, job, "in/two.bin") == DATA
+
+
+def test_in_many_small_parts(alice: Client, job: Any, http: httpx.Client) -> None:
+    url = begin(alice, job, "in/many.bin")
+    for at in range(0, len(DATA), 50_000):
+        answer = patch(http, url, at, DATA[at : at + 50_000])
+        assert (answer.status_code, answer.headers["Upload-Offset"]) == (204, str(at + 50_000))
+    assert content(alice, job, "in/many.bin") == DATA
 
 
 def test_a_client_that_lost_the_last_answer_asks_again(alice: Client, job: Any, http: httpx.Client) -> None:
@@ -235,6 +243,16 @@ def test_the_ticket_says_until_when(alice: Client, job: Any, http: httpx.Client)
     assert datetime.strptime(told, "%a, %d %b %Y %H:%M:%S GMT").replace(tzinfo=UTC) == datetime.fromisoformat(
         ticket["expiresAt"]
     )
+
+
+def test_an_upload_outlives_the_token_that_began_it(
+    alice: Client, job: Any, http: httpx.Client, gateway: GatewayProcess
+) -> None:
+    with Client(gateway.url, mint(gateway, "alice@example.org", lifetime=timedelta(seconds=5))) as brief:
+        url = begin(brief, job, "outlives.bin")
+        eventually(lambda: brief.post("{ me { id } }").status_code == 401, 20)
+    assert patch(http, url, 0, DATA).status_code == 204
+    assert content(alice, job, "outlives.bin") == DATA
 
 
 def test_a_clone_has_it_too(alice: Client, http: httpx.Client) -> None:
