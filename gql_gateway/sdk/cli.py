@@ -23,8 +23,8 @@ _ENDS: tuple[tuple[type[errors.GatewayError], int], ...] = (
 )
 _CODES = (
     "**Exit codes**: 0 done; 2 the command line is wrong; 65 refused, with the reason; 66 not found; 69 the gateway "
-    "cannot be reached; 75 try again later; 77 sign in; 78 `hpc login` first. `wait` and `submit --wait` end with the "
-    "job's own."
+    "cannot be reached; 75 try again later; 77 sign in; 78 `hpc login` first; 130 Ctrl-C. `wait` and "
+    "`submit --wait` end with the job's own."
 )
 
 app = typer.Typer(
