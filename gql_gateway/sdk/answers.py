@@ -18,7 +18,7 @@ _BY_STATUS: dict[int, type[errors.GatewayError]] = {
 }
 
 
-def lost(error: httpx.TransportError) -> errors.ConnectionLost:
+def lost(error: Exception) -> errors.ConnectionLost:
     """The loss of a connection in the middle of a transfer."""
     return errors.ConnectionLost(f"The transfer was cut ({type(error).__name__}{f': {error}' if str(error) else ''}).")
 

@@ -2,6 +2,7 @@
 
 import httpx
 
+from gql_gateway.sdk.bulk import Bulk
 from gql_gateway.sdk.config import find_token, find_url
 from gql_gateway.sdk.download import Downloader
 from gql_gateway.sdk.files import Files
@@ -18,7 +19,7 @@ class Connection:
         self.wire = Wire(self.url, token if callable(token) else find_token(token), timeout)
         trusted = httpx.create_ssl_context()
         self._http = httpx.AsyncClient(timeout=timeout, headers=HEADERS, verify=trusted)
-        self._bulk = httpx.Client(timeout=timeout, headers=HEADERS, verify=trusted)
+        self._bulk = Bulk(timeout, trusted)
         uploader = Uploader(self._http, self._bulk, patience)
         self.files = Files(self.wire, uploader, Downloader(self._http, self._bulk, patience), patience)
 

@@ -1,6 +1,6 @@
 """Blocking work of a transfer in a thread of its own; how far it is, is heard in the event loop.
 
-A thread takes a GiB from httpx in 0.7 s of processor time, the event loop with its layers in 1.4 s.
+docs/decisions/0080-transfers-in-threads.md says why.
 """
 
 import asyncio

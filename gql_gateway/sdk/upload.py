@@ -15,6 +15,7 @@ import httpx
 
 from gql_gateway.sdk import errors
 from gql_gateway.sdk.answers import CHUNK, lost, raise_for
+from gql_gateway.sdk.bulk import Bulk, whole
 from gql_gateway.sdk.patience import Patience
 from gql_gateway.sdk.threads import Tell, in_thread
 
@@ -29,7 +30,7 @@ _PART = 16 * CHUNK
 class Uploader:
     """Sends files; `bulk` carries them, and `patience` is how many seconds without progress it bears."""
 
-    def __init__(self, http: httpx.AsyncClient, bulk: httpx.Client, patience: float) -> None:
+    def __init__(self, http: httpx.AsyncClient, bulk: Bulk, patience: float) -> None:
         self._http = http
         self._bulk = bulk
         self._patience = patience
@@ -70,8 +71,8 @@ class Uploader:
 class _Rest:
     """What is left of a file to send; in a thread."""
 
-    def __init__(self, http: httpx.Client, url: str, file: BinaryIO, offset: int, size: int) -> None:
-        self._http = http
+    def __init__(self, bulk: Bulk, url: str, file: BinaryIO, offset: int, size: int) -> None:
+        self._bulk = bulk
         self._url = url
         self._file = file
         self._offset = offset
@@ -85,10 +86,8 @@ class _Rest:
             "Content-Length": str(self._size - self._offset),
             "Upload-Offset": str(self._offset),
         }
-        try:
-            return _offset_in(self._http.patch(self._url, headers=headers, content=self._chunks(tell)))
-        except httpx.TransportError as error:
-            raise lost(error) from error
+        response = self._bulk.request("PATCH", self._url, headers, self._chunks(tell))
+        return _offset_in(whole(response, "PATCH", self._url))
 
     def _chunks(self, tell: Tell) -> Iterator[bytes]:
         """The body of the request; a chunk counts as sent when the next one is asked for."""
@@ -96,12 +95,18 @@ class _Rest:
         self._file.seek(offset)
         tell(offset)
         while offset < self._size:
-            chunk = self._file.read(min(CHUNK, self._size - offset))
-            if not chunk:
-                raise errors.TransferFailed("The file became shorter while it was sent.")
-            yield chunk
+            yield (chunk := self._read(self._size - offset))
             offset += len(chunk)
             tell(offset)
+
+    def _read(self, size: int) -> bytes:
+        try:
+            chunk = self._file.read(min(CHUNK, size))
+        except OSError as error:  # the library would take it for the connection's
+            raise errors.TransferFailed(f"The file cannot be read: {error}.") from error
+        if not chunk:
+            raise errors.TransferFailed("The file became shorter while it was sent.")
+        return chunk
 
 
 def _offset_in(response: httpx.Response) -> int:
