@@ -225,7 +225,8 @@ def test_urls_are_good_for_their_upload_and_their_time(
     alice: Client, job: Any, http: httpx.Client, gateway: GatewayProcess
 ) -> None:
     url = begin(alice, job, "signed.bin")
-    assert http.head(url[:-1] + ("A" if url[-1] != "A" else "B")).status_code == 403
+    # Not the last character: of its six bits two say nothing, so that four characters each mean the same there.
+    assert http.head(url[:-2] + ("A" if url[-2] != "A" else "B") + url[-1]).status_code == 403
     signer = TicketSigner([(gateway.config.parent / "gateway.db.key").read_text()], gateway.url)
     part = Part("0" * 32, parse("old"), 5, None, overwrite=True)
     over = Ticket(parse_job_id(job["id"]) or "", part, int(time.time()) - 1)
