@@ -174,10 +174,16 @@ def sshd_config(options: SiteOptions, ports: Ports) -> str:
             "UseDNS no",
             f"MaxSessions {options.max_sessions}",
             f"SetEnv LANG={options.locale}",
+            *_penalties(options),
             "Subsystem sftp /usr/lib/openssh/sftp-server",
             "",
         ]
     )
+
+
+def _penalties(options: SiteOptions) -> list[str]:
+    """OpenSSH before 9.8 bans nobody, and does not know the word."""
+    return [] if options.penalties or options.debian == "bookworm" else ["PerSourcePenalties no"]
 
 
 def shell_startup(options: SiteOptions) -> str:

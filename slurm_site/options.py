@@ -25,6 +25,9 @@ class SiteOptions:
     """False: no slurmdbd and no MariaDB, sacct answers "Slurm accounting storage is disabled"."""
     max_sessions: int = 10
     """sshd's MaxSessions: channels per connection."""
+    penalties: bool = True
+    """sshd bans an address for a while whose connections broke off before they logged in, 18 of them in a second, say.
+    False: it does not, for tests that break them."""
     min_job_age: int = 300
     """Seconds for which slurmctld remembers a job that ended."""
     banner: bool = False

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from slurm_site import SlurmSite
+from slurm_site import SiteOptions, SlurmSite
 from tests.client import JOB, Client
 from tests.faults.bench import MortalGateway
 from tests.faults.facts import CANARY, controller_has_mail, ran_once, started, until
 from tests.faults.nursery import Nursery
 from tests.faults.proxy import Wire
 
+SITE = SiteOptions(penalties=False)
 QUICK = """poll_seconds = 1
 keepalive_seconds = 0.5
 connect_timeout = 5

@@ -35,6 +35,9 @@ def test_options_reach_the_daemons() -> None:
     assert "SetEnv LANG=de_DE.UTF-8\n" in sshd_config(options, PORTS)
     assert "MinJobAge=2\n" in slurm_conf(options, PORTS)
     assert "EnforcePartLimits=NO\n" in slurm_conf(options, PORTS)
+    assert "PerSourcePenalties no\n" in sshd_config(SiteOptions(penalties=False), PORTS)
+    assert "PerSourcePenalties" not in sshd_config(SiteOptions(penalties=False, debian="bookworm"), PORTS)
+    assert "PerSourcePenalties" not in sshd_config(SiteOptions(), PORTS)
 
 
 def test_only_where_it_is_wished_is_a_job_preempted() -> None:
