@@ -66,19 +66,31 @@ class GatewaySchema(Schema):
         """
         options = {"allowed_operation_types": _ONCE, "variable_values": variable_values} | options
         context = self._create_execution_context(query, context_value=context_value, **options)
+        if refused := self._check(context):
+            return refused
         try:
-            prepared = self._prepared(context)
-        except GraphQLError as error:
-            return self._refused([error], context)
-        if errors := self.documents.refusals(prepared, context):
-            return self._refused(errors, context)
-        try:
-            result = await self._run(prepared, context)
+            result = await self._run(context)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is told in the form that a client understands
             return self._refused([GraphQLError(str(error), original_error=error)], context)
         if result.errors:
             self.process_errors(result.errors, context)
         return ExecutionResult(data=result.data, errors=result.errors)
+
+    def refused(self, query: str | None, context_value: Any, **options: Any) -> ExecutionResult | None:
+        """What stands against an operation of whatever kind before it is run; None: nothing."""
+        context = self._create_execution_context(query, tuple(OperationType), context_value=context_value, **options)
+        try:
+            return self._check(context)
+        except CannotGetOperationTypeError as error:
+            return self._refused([GraphQLError(error.as_http_error_reason(), original_error=error)], context)
+
+    def _check(self, context: ExecutionContext) -> ExecutionResult | None:
+        try:
+            prepared = self._prepared(context)
+        except GraphQLError as error:
+            return self._refused([error], context)
+        errors = self.documents.refusals(prepared, context)
+        return self._refused(errors, context) if errors else None
 
     def _prepared(self, context: ExecutionContext) -> Prepared:
         if not context.query:
@@ -94,10 +106,11 @@ class GatewaySchema(Schema):
             raise InvalidOperationTypeError(kind)
         return prepared
 
-    async def _run(self, prepared: Prepared, context: ExecutionContext) -> GraphQLExecutionResult:
+    async def _run(self, context: ExecutionContext) -> GraphQLExecutionResult:
+        document: Any = context.graphql_document
         executed: Any = execute(
             self._schema,
-            prepared.document,
+            document,
             root_value=context.root_value,
             context_value=context.context,
             variable_values=context.variables,

@@ -8,8 +8,8 @@ Strawberry has Starlette write them to disk, and its way takes longer than the q
 
 import asyncio
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass, field
 from datetime import timedelta
 from http import HTTPStatus
 from types import MappingProxyType
@@ -18,9 +18,8 @@ from typing import Any
 import orjson
 import structlog
 from cross_web import HTTPException
-from graphql import GraphQLError
-from starlette.requests import HTTPConnection, Request
-from starlette.responses import Response
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
@@ -32,17 +31,19 @@ from strawberry.types import ExecutionResult
 from strawberry.types.unset import UNSET, UnsetType
 
 from gql_gateway.api.context import Context, Services
-from gql_gateway.api.errors import present
 from gql_gateway.api.schema import GatewaySchema
-from gql_gateway.core.errors import BadRequest, Fault, RateExceeded, Unauthenticated, Unavailable
+from gql_gateway.core.errors import BadRequest, Fault, Unauthenticated, Unavailable
 from gql_gateway.core.identity import Identity
 from gql_gateway.web import negotiation
+from gql_gateway.web.answers import document, error_of, request_id_of, reserved
 from gql_gateway.web.door import Door
 from gql_gateway.web.events import Events
 from gql_gateway.web.requests import PostedRequest, is_multipart, operation_of, read_body
+from gql_gateway.web.single import Single, SingleOptions, Singles, operation_named, stream_token
 from gql_gateway.web.sockets import Socket, SocketHandler
 from gql_gateway.web.streams import while_valid
 
+_METHODS = "GraphQL takes GET and POST requests; for graphql-sse's single connection PUT, and DELETE with its token."
 _STREAM_OR_NOT = (
     "A subscription is answered over WebSocket (graphql-transport-ws), or with `Accept: text/event-stream`."
 )
@@ -53,13 +54,15 @@ class EndpointOptions:
     """How much a client may send or open, and from where.
 
     `request_bytes` is the size of a request without its files. `allowed_origins` are those of other sites' pages that
-    may open a WebSocket. `hello_seconds` is how long a WebSocket may stay without saying who asks.
+    may open a WebSocket. `hello_seconds` is how long a WebSocket may stay without saying who asks. `single` is about
+    streams that are reserved (web/single.py).
     """
 
     request_bytes: int = 1024 * 1024
     allowed_origins: tuple[str, ...] = ()
     hello_seconds: float = 10.0
     operations_per_socket: int = 100
+    single: SingleOptions = field(default_factory=SingleOptions)
 
 
 class GraphQLEndpoint(GraphQL[Context, None]):
@@ -91,6 +94,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         self._services = services
         self.door = door
         self._explorer = explorer
+        self._singles = Singles(door.vigil, options.single)
         # The endpoint limits what it reads by itself: a file's size is limited where it is written.
         self.routes = (
             Route("/graphql", self, max_body_size=sys.maxsize),
@@ -106,9 +110,9 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         try:
             response = await self._respond(request)
         except Fault as fault:
-            response = _error(request, fault, fault.status)
+            response = error_of(request, fault, fault.status)
         except HTTPException as error:
-            response = _error(request, BadRequest(f"{error.reason.rstrip('.')}."), error.status_code)
+            response = error_of(request, BadRequest(f"{error.reason.rstrip('.')}."), error.status_code)
         await response(scope, receive, send)
 
     async def _respond(self, request: Request) -> Response:
@@ -117,8 +121,11 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         if self._explorer and _is_for_a_page(request, accept):
             return self._explorer()
         context = await self._enter(request)
-        if request.method not in {"GET", "POST"}:
-            raise HTTPException(405, "GraphQL only supports GET and POST requests.")
+        if request.method == "PUT":
+            return reserved(self._singles.reserve(context.identity, context.token))
+        if token := stream_token(request):
+            return await self._on_stream(request, token, context)
+        _check_method(request)
         posted = PostedRequest(request)
         operation = await self._operation(posted)
         if self._wants_events(accept, operation):
@@ -127,18 +134,51 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         result = await self.execute_single(request, posted, no_answer_yet, context, None, operation)
         media_type = negotiation.answer_type(accept)
         strict = media_type == negotiation.RESPONSE or is_multipart(request)
-        return _document(negotiation.body(result), negotiation.status(result, strict=strict), media_type)
+        return document(negotiation.body(result), negotiation.status(result, strict=strict), media_type)
+
+    async def _on_stream(self, request: Request, token: str, context: Context) -> Response:
+        """Answer a request that is about a stream which was reserved: open it, run an operation on it, or end one."""
+        stream = self._singles.find(token, context.identity)
+        if request.method == "GET" and negotiation.wants_only_events(request.headers.get("accept", "")):
+            return StreamingResponse(self._singles.open(token, stream), headers=dict(Events.headers))
+        if context.identity is None:
+            raise Unauthenticated("This needs a token: `Authorization: Bearer …`.")
+        if request.method == "DELETE":
+            stream.stop(operation_named(request))
+            return Response(status_code=HTTPStatus.OK)
+        _check_method(request)
+        return await self._run_on(stream, request, context)
+
+    async def _run_on(self, stream: Single, request: Request, context: Context) -> Response:
+        """Run an operation whose results a stream carries; what is not run is answered here."""
+        if is_multipart(request):
+            raise HTTPException(415, "An upload is answered by itself: send it without the stream's token.")
+        posted = PostedRequest(request)
+        operation = await self._operation(posted)
+        operation_id = stream.check((operation.extensions or {}).get("operationId"))
+        asked = {"variable_values": operation.variables, "operation_name": operation.operation_name}
+        if refused := self.schema.refused(operation.query, context, **asked):
+            return document(negotiation.body(refused), HTTPStatus.BAD_REQUEST, negotiation.JSON)
+        stream.run(operation_id, await self._results(request, posted, operation, context))
+        return Response(status_code=HTTPStatus.ACCEPTED)
 
     async def _stream(
         self, request: Request, posted: PostedRequest, operation: GraphQLRequestData, context: Context
     ) -> Response:
         """Answer with events."""
         self.schema.documents.admit(operation.query or "", operation.operation_name, context.identity)
+        results: Any = await self._results(request, posted, operation, context)
+        answer = await self.get_sub_response(request)
+        return await self._create_streaming_response(request, results, operation.protocol, answer)
+
+    async def _results(
+        self, request: Request, posted: PostedRequest, operation: GraphQLRequestData, context: Context
+    ) -> AsyncGenerator[Any, None]:
+        """The results of an operation as they come, for as long as its caller's token is good."""
         operation.protocol = "sse"
         answer = await self.get_sub_response(request)
         results: Any = await self.execute_operation(request, posted, operation, context, None, answer)
-        valid: Any = while_valid(results, context, self.door.vigil)
-        return await self._create_streaming_response(request, valid, operation.protocol, answer)
+        return while_valid(results, context, self.door.vigil)
 
     # -- who asks -----------------------------------------------------------------------------------------------
 
@@ -149,7 +189,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
             Unauthenticated, Unavailable: it cannot be told.
             RateExceeded: who asks did so too often.
         """
-        context = Context(self._services, _request_id(request))
+        context = Context(self._services, request_id_of(request))
         await self.door.enter(context, request.headers.get("authorization"))
         if context.identity:
             _note(context.identity)
@@ -158,7 +198,7 @@ class GraphQLEndpoint(GraphQL[Context, None]):
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Context:  # noqa: ARG002
         """A WebSocket says later who asks."""
-        return Context(self._services, _request_id(request))
+        return Context(self._services, request_id_of(request))
 
     async def on_ws_connect(self, context: Context) -> UnsetType:
         """Let a WebSocket in by the `Authorization` that it introduces itself with; there is nothing to answer.
@@ -224,34 +264,15 @@ class GraphQLEndpoint(GraphQL[Context, None]):
         return negotiation.body(result)
 
 
+def _check_method(request: Request) -> None:
+    if request.method not in {"GET", "POST"}:
+        raise HTTPException(405, _METHODS)
+
+
 def _is_for_a_page(request: Request, accept: str) -> bool:
     """Whether a browser asks for something to show."""
     wanted = request.method == "GET" and "query" not in request.query_params
     return wanted and negotiation.HTML in negotiation.accepted(accept)
-
-
-def _document(data: object, status: int, media_type: str) -> Response:
-    headers = {"Cache-Control": "no-store"}
-    if status == HTTPStatus.UNAUTHORIZED:
-        headers["WWW-Authenticate"] = "Bearer"
-    return Response(orjson.dumps(data), status, headers, f"{media_type}; charset=utf-8")
-
-
-def _error(request: Request, fault: Fault, status: int) -> Response:
-    """The answer to a request that is not run."""
-    error = present(GraphQLError(str(fault), original_error=fault), _request_id(request))
-    accept = request.headers.get("accept", "")
-    response = _document({"errors": [error.formatted]}, status, negotiation.answer_type(accept))
-    if status == HTTPStatus.METHOD_NOT_ALLOWED:
-        response.headers["Allow"] = "GET, POST"
-    if isinstance(fault, RateExceeded):
-        response.headers["Retry-After"] = str(fault.retry_after)
-    return response
-
-
-def _request_id(connection: HTTPConnection) -> str:
-    """The id that the surroundings gave to this request."""
-    return str(connection.scope["state"]["request_id"])
 
 
 def _note(identity: Identity | None) -> None:
