@@ -47,7 +47,7 @@ def jobs(site: SlurmSite) -> Iterator[dict[str, SubmittedJob]]:
     """
     variables = [{"name": f"V{number}", "value": text} for number, text in enumerate(HOSTILE)]
     submitted = {
-        "late": submit(site, command="sleep 600", resources={"time_limit_seconds": 60}),
+        "late": submit(site, command="echo up; exec sleep 600", resources={"time_limit_seconds": 60}),
         "args": submit(site, name="a label", args=("/bin/echo", *HOSTILE)),
         "command": submit(site, command='\n#SBATCH --comment=forged\necho \'"$0"\' "it\'s $((6 * 7))" > out; exit 3'),
         "environment": submit(site, command="cat /proc/self/environ > environment", environment=tuple(variables)),
@@ -79,7 +79,7 @@ def jobs(site: SlurmSite) -> Iterator[dict[str, SubmittedJob]]:
         "no container": submit(site, command="true", settings={"command": "/opt/no such/singularity"}),
     }
     late = submitted["late"]
-    wait_for(lambda: True if (late.folder / "started").exists() else None)
+    wait_for(lambda: "up" in late.output or None)  # Apptainer has statuses of its own while it starts: 146 was seen
     site.run(["scontrol", "update", f"JobId={late.slurm_job_id}", "EndTime=now"])
     yield submitted
     site.run(["scancel", "--me"], user=site.username)
