@@ -128,7 +128,7 @@ def test_it_is_ready_when_what_happened_meanwhile_is_recorded(
     job = started(ada, "sleep 1")
     mortal.kill()
     number = job["slurmJobId"]
-    until(lambda: frail.run(["squeue", "-h", "-t", "R", "-j", number]).stdout == "", "it ended while nobody looked")
+    until(lambda: frail.run(["squeue", "-h", "-t", "R,CG", "-j", number]).stdout == "", "it ended while nobody looked")
     mortal.start()
     ended = ada.job(job["id"])
     assert ended["state"] == "COMPLETED", "the first answer after `ready` is true"
