@@ -51,7 +51,7 @@ def attack(world: World, tally: Tally) -> None:
         said = first_answer(world.attacker, kind, text, variables)
         spent = time.perf_counter() - began
         tally.hold("an answer", "INTERNAL" not in said and said[:1] in "24", (text[:200], str(variables)[:200], said))
-        tally.hold("in time", spent < 3, (spent, text[:200], str(variables)[:200]))
+        tally.hold("in time", spent < 10, (spent, text[:200], str(variables)[:200]))
     for literal in LITERALS:
         said = world.attacker.post(f"{{ jobs(first: {literal}, search: {literal}) {{ totalCount }} }}").text
         tally.hold("a literal", "INTERNAL" not in said, (literal[:20], said))
