@@ -1,5 +1,6 @@
 """The schema as text: it holds what clients were promised, is committed as it is, and explains itself."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ from graphql import (
     find_breaking_changes,
     is_introspection_type,
     is_specified_scalar_type,
+    parse,
+    validate,
 )
 
 from gql_gateway.api.schema import sdl
@@ -90,3 +93,13 @@ def test_payloads_are_nullable_and_their_errors_are_not(schema: GraphQLSchema) -
     for name, field in schema.mutation_type.fields.items():
         assert isinstance(field.type, GraphQLObjectType), f"{name} must be nullable"
         assert str(field.type.fields["userErrors"].type) == "[UserError!]!"
+
+
+def test_every_mutation_has_an_example_that_is_valid(schema: GraphQLSchema) -> None:
+    assert schema.mutation_type is not None
+    for name, field in schema.mutation_type.fields.items():
+        example = re.search(r"Example: `(mutation[^`]*)`", field.description or "")
+        assert example, name
+        document = parse(example[1])
+        assert validate(schema, document) == [], name
+        assert f"{name}(" in example[1] or f"{name} {{" in example[1], name
