@@ -1,6 +1,7 @@
 """The handle of a running site: what tests and the demo hold in their hands."""
 
 import json
+import secrets
 import signal
 import subprocess
 import time
@@ -34,8 +35,12 @@ class SlurmSite:
         if reasons := host.obstacles(self.options, built=True):
             raise SiteError("this machine can't host the site: " + "; ".join(reasons))
         self._instance = instances.claim()
-        self.private_key = self._instance.folder / "id_ed25519"
-        self.known_hosts = self._instance.folder / "known_hosts"
+        # Another path for each site that has this place and its ports: a gateway that outlived its own site would read
+        # the new key, and come in.
+        keys = self._instance.folder / f"keys-{secrets.token_hex(4)}"
+        keys.mkdir(mode=0o700)
+        self.private_key = keys / "id_ed25519"
+        self.known_hosts = keys / "known_hosts"
         try:
             self._process = SiteProcess(self._place(lower), keep=[self._instance.lock])
         except BaseException:
