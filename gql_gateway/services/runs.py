@@ -5,9 +5,10 @@ its result, so that most callers need not ask again.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Protocol
 
 import structlog
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -27,8 +28,14 @@ from gql_gateway.store.tables import Job
 log = structlog.get_logger()
 
 
-Announce = Callable[[AsyncSession, Job], Awaitable[None]]
-"""The watcher's word, in the transaction that records a launch, that it submits the job next, where it can."""
+class Submitting(Protocol):
+    """What the watcher does for a launch that it can submit at once; for any other one, nothing."""
+
+    def expect(self, job_id: str) -> None:
+        """Begin what takes time and does no harm if the launch does not come."""
+
+    async def announce(self, session: AsyncSession, job_id: str) -> None:
+        """Say, in the transaction that records the launch, that the job is submitted next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +54,13 @@ class Runs:
         database: Database,
         clusters: Mapping[str, Cluster],
         jobs: Jobs,
-        announce: Announce,
+        submitting: Callable[[str], Submitting | None],
         limits: RunLimits | None = None,
     ) -> None:
         self._database = database
         self._clusters = clusters
         self._jobs = jobs
-        self._announce = announce
+        self._submitting = submitting
         self._limits = limits or RunLimits()
 
     async def launch(self, identity: Identity, job_id: str | None) -> Job:
@@ -94,6 +101,9 @@ class Runs:
             raise refused.at(*JOB_ID) from None
 
     async def _record_launch(self, job: Job, identity: Identity) -> None:
+        submitting = self._submitting(job.cluster)
+        if submitting:
+            submitting.expect(job.id)
         async with self._database.transaction() as session:
             await users.lock(session, job.owner_id)  # two launches at once would both pass the count
             if await jobs.count_active(session, job.owner_id) >= self._limits.active_jobs:
@@ -105,7 +115,8 @@ class Runs:
             at = datetime.now(UTC)
             if await jobs.advance(session, job, JobState.LAUNCHING, at=at, actor=identity.email, launched_at=at):
                 await note(session, identity, AuditAction.LAUNCH, job)
-                await self._announce(session, job)
+                if submitting:
+                    await submitting.announce(session, job.id)
 
     async def cancel(self, identity: Identity, job_id: str | None) -> Job:
         """Ask for a job to be cancelled, and wait a bounded time until it ended. Again, or after its end: no change.

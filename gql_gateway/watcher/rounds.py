@@ -91,7 +91,7 @@ class Rounds:
         self._options = options
         self._trouble = trouble
         self._observer = Observer(database, cluster, options.patience)
-        self._submitter = Submitter(database, cluster, options.patience, leads, pace)
+        self.submitter = Submitter(database, cluster, options.patience, leads, pace)
         self._canceller = Canceller(database, cluster)
         self._bookkeeper = Bookkeeper(database, cluster)
         self._look = asyncio.Event()
@@ -109,13 +109,9 @@ class Rounds:
             for step in steps:
                 group.create_task(for_ever(step, cluster=self._cluster.name))
 
-    async def announce(self, session: AsyncSession, job_id: str) -> None:
-        """Announce a launch in the transaction that records it, where it can be submitted at once."""
-        await self._submitter.announce(session, job_id)
-
     def resume(self) -> None:
         """The cluster is back: nothing needs to wait any longer before trying again."""
-        self._submitter.resume()
+        self.submitter.resume()
         self._back.set()
 
     # -- carrying out -------------------------------------------------------------------------------------------
@@ -123,8 +119,8 @@ class Rounds:
     async def _submit(self) -> None:
         async with self._database.signal.listen(topic_of(self._cluster.name, JobState.LAUNCHING)) as bell:
             while True:
-                wait = await self._submitter.carry_out()
-                if self._submitter.take_submitted():
+                wait = await self.submitter.carry_out()
+                if self.submitter.take_submitted():
                     self._look.set()
                 await bell.wait(_most(wait))
 

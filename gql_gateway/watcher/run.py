@@ -4,8 +4,6 @@ import asyncio
 from contextlib import suppress
 from dataclasses import asdict
 
-from sqlmodel.ext.asyncio.session import AsyncSession
-
 from gql_gateway.cluster.cluster import ClusterReport
 from gql_gateway.cluster.clusters import Clusters
 from gql_gateway.core.accounts import cluster_of
@@ -13,12 +11,13 @@ from gql_gateway.core.ids import new_id
 from gql_gateway.store import accounts
 from gql_gateway.store import clusters as cluster_rows
 from gql_gateway.store.database import Database
-from gql_gateway.store.tables import ClusterStatus, Job
+from gql_gateway.store.tables import ClusterStatus
 from gql_gateway.watcher.accounts import AccountRounds
 from gql_gateway.watcher.lead import Leadership
 from gql_gateway.watcher.pace import Pace
 from gql_gateway.watcher.rounds import Rounds, for_ever
 from gql_gateway.watcher.rounds import WatcherOptions as WatcherOptions
+from gql_gateway.watcher.submit import Submitter
 from gql_gateway.watcher.sweep import Sweeper, prune
 
 AWAY_SECONDS = 5.0
@@ -44,11 +43,10 @@ class ClusterWatch:
         """Whether this process has compared the store with Slurm since it started, or another one watches."""
         return self._rounds.compared or self._leadership.another_leads.is_set()
 
-    async def announce(self, session: AsyncSession, job: Job) -> None:
-        """Announce a launch in the transaction that records it, where it can be submitted at once."""
-        own = job.cluster == self._name
-        if rounds := self._rounds if own else self._accounts and self._accounts.of(job.cluster):
-            await rounds.announce(session, job.id)
+    def submitter(self, key: str) -> Submitter | None:
+        """Who submits for the cluster, or for an account on it; None while there is nobody yet."""
+        rounds = self._rounds if key == self._name else self._accounts and self._accounts.of(key)
+        return rounds.submitter if rounds else None
 
     async def run(self) -> None:
         """Watch for ever, whenever this process leads."""
@@ -132,10 +130,10 @@ class Watcher:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
 
-    async def announce(self, session: AsyncSession, job: Job) -> None:
-        """Announce a launch in the transaction that records it, where this process can submit it at once."""
-        if watch := self._watches.get(cluster_of(job.cluster)):
-            await watch.announce(session, job)
+    def submitter(self, key: str) -> Submitter | None:
+        """Who submits, where this process leads, for a cluster or an account on it; None while there is nobody."""
+        watch = self._watches.get(cluster_of(key))
+        return watch.submitter(key) if watch else None
 
     def reconciled(self, cluster: str) -> bool:
         """Whether the first comparison with Slurm since the start is done, here or by the process that leads."""

@@ -67,18 +67,27 @@ class Submitter:
         self._at_work = True
         self._announced: dict[str, tuple[datetime, float]] = {}
 
+    @property
+    def _is_free(self) -> bool:
+        """Whether an sbatch would be sent at once."""
+        return not self._at_work and monotonic() >= self._rest_until and self._pace.is_free
+
+    def expect(self, job_id: str) -> None:
+        """Have sbatch load for a launch that is about to be recorded, if it would be the next one, and at once."""
+        if self._is_free:
+            self._cluster.expect_submission(job_id)
+
     async def announce(self, session: AsyncSession, job_id: str) -> None:
         """Announce a launch in the transaction that records it, if its sbatch would be the next one, and at once.
 
         Else nothing is done, and the launch waits for its turn.
         """
-        now = monotonic()
-        if self._at_work or now < self._rest_until or not (self._pace.is_free and await self._leads(session)):
+        if not self._is_free or not await self._leads(session):
             return
-        self._cluster.expect_submission(job_id)
         at = datetime.now(UTC)
         if await wishes.begin_submit(session, job_id, at=at, reason=ASKED):
             self._pace.turn()
+            now = monotonic()
             self._announced = {key: kept for key, kept in self._announced.items() if now < kept[1] + KEPT_SECONDS}
             self._announced[job_id] = at, now
 

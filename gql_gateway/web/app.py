@@ -217,7 +217,7 @@ def _services(
     services = Services(
         users=users,
         jobs=jobs,
-        runs=Runs(database, clusters, jobs, watcher.announce, RunLimits(limits.active_jobs, limits.answer_seconds)),
+        runs=Runs(database, clusters, jobs, watcher.submitter, RunLimits(limits.active_jobs, limits.answer_seconds)),
         files=Files(database, clusters, jobs, room, FileLimits(limits.upload_bytes)),
         uploads=Uploads(database, clusters, jobs, room, UploadLimits(limits.upload_bytes, lifetime)),
         changes=Changes(database, users, jobs),

@@ -13,7 +13,7 @@ from gql_gateway.cluster.agent.guard import Guard
 from gql_gateway.cluster.agent.wire import Header, Wrong
 
 PIECE = 65536
-EARLY_SECONDS = 2.0
+EARLY_MOST, EARLY_SECONDS = 4, 2.0
 NEEDED = ("SLURM_CONF", "SLURM_CONF_SERVER")  # where a site says which cluster this is
 # These would change what a command does or how it answers, whatever its options say.
 UNWANTED = ("SLURM_", "SBATCH_", "SQUEUE_", "SACCT_", "SCANCEL_", "SINFO_", "SCONTROL_", "LC_", "LANG")
@@ -38,13 +38,13 @@ class Commands:
         self.guard = Guard()
 
     def run(self, request: Header, body: bytes) -> Tuple[Header, bytes]:
-        """Run one command to its end; an `early` one only to where it reads its input, which may come soon."""
+        """Run one command to its end, or an `early` one to where it reads its input, which may come soon."""
         argv: List[str] = request["argv"]
         started = time.monotonic()
-        process = self.taken(argv) or self.start(argv, request["slurm_path"])
         if request.get("early"):
-            self.put_by(argv, process)
+            self.start_early(argv, request["slurm_path"])
             return {}, b""
+        process = self.taken(argv) or self.start(argv, request["slurm_path"])
         try:
             out, err = pump(process, body, started + request["seconds"], request["limit"])
             code = process.wait(max(0.1, started + request["seconds"] - time.monotonic()))
@@ -75,8 +75,11 @@ class Commands:
             raise Wrong("CLUSTER_UNAVAILABLE", words) from None
         return process
 
-    def put_by(self, argv: List[str], process: "subprocess.Popen[bytes]") -> None:
-        """Keep a command for `taken`, but not for long: it holds its place on the login node."""
+    def start_early(self, argv: List[str], slurm_path: str) -> None:
+        """Start a command for `taken`. Few, and not for long: each holds a place on the login node."""
+        if len(self.early) >= EARLY_MOST or tuple(argv) in self.early:
+            return
+        process = self.start(argv, slurm_path)
         with self.lock:
             self.early[tuple(argv)] = process
         clock = threading.Timer(EARLY_SECONDS, lambda: self.drop(argv, process))

@@ -122,7 +122,7 @@ async def running(
         services = Services(
             users=users,
             jobs=jobs,
-            runs=Runs(database, clusters, jobs, Watcher(database, clusters, WatcherOptions()).announce),
+            runs=Runs(database, clusters, jobs, Watcher(database, clusters, WatcherOptions()).submitter),
             files=shelf,
             uploads=Uploads(database, clusters, jobs, room, UploadLimits(1024, timedelta(hours=1))),
             changes=Changes(database, users, jobs),
