@@ -44,10 +44,11 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a part got, in bytes."""
+    """How far a part got, in bytes; `sha256` in hexadecimal digits of one that is whole and held."""
 
     offset: int
     state: PartState
+    sha256: str | None = None
 
 
 class Parts:
@@ -81,16 +82,17 @@ class Parts:
         await self._control.call("drop_part", fields, seconds=self._config.file_timeout)
 
     async def append(
-        self, folder: str, part: Part, offset: int, chunks: AsyncIterator[bytes], *, atomic: bool
+        self, folder: str, part: Part, offset: int, chunks: AsyncIterator[bytes], *, atomic: bool, hold: bool = False
     ) -> Progress:
         """Add to a part from `offset` on, which must be where it stands; what makes it whole puts it in its place.
 
-        Where `chunks` raise, what came before stays, with `atomic` nothing of it.
+        Where `chunks` raise, what came before stays, with `atomic` nothing of it. With `hold` a whole part stays where
+        it is, its digest is told, and adding nothing without `hold` puts it in its place.
 
         Raises:
             Refused: FILE_NOT_FOUND as `progress`, FILE_TOO_LARGE (more than `size`), FILE_EXISTS, LIMIT_EXCEEDED.
         """
-        fields = {**self._fields(folder, part), "offset": offset, "atomic": atomic}
+        fields = {**self._fields(folder, part), "offset": offset, "atomic": atomic, "hold": hold}
         with self._journal.entry("append"):
             async with self._bulk.process() as process:
                 process.stdin.write(frame({"id": 1, "op": "append", **fields}))
@@ -128,4 +130,4 @@ class Parts:
 
 
 def _progress(told: Header) -> Progress:
-    return Progress(told["offset"], PartState(told["state"]))
+    return Progress(told["offset"], PartState(told["state"]), told.get("sha256"))

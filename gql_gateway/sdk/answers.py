@@ -1,5 +1,9 @@
 """What plain HTTP answers mean for a transfer: go on, try again, ask for another URL, or give up."""
 
+import base64
+import re
+from collections.abc import Mapping
+
 import httpx
 
 from gql_gateway.sdk import errors
@@ -7,6 +11,7 @@ from gql_gateway.sdk import errors
 CHUNK = 2**20
 """Bytes that are read, sent and written at once."""
 
+_DIGEST = re.compile(r"sha-256=:([A-Za-z0-9+/]{43}=):")
 _AGAIN = frozenset({409, 423, 429, 500, 502, 503, 504})
 _CHECKSUM_MISMATCH = 460
 _BY_STATUS: dict[int, type[errors.GatewayError]] = {
@@ -21,6 +26,12 @@ _BY_STATUS: dict[int, type[errors.GatewayError]] = {
 def lost(error: Exception) -> errors.ConnectionLost:
     """The loss of a connection in the middle of a transfer."""
     return errors.ConnectionLost(f"The transfer was cut ({type(error).__name__}{f': {error}' if str(error) else ''}).")
+
+
+def digest_in(headers: Mapping[str, str]) -> str | None:
+    """The SHA-256 of a whole file in hexadecimal digits, where an answer tells it (RFC 9530)."""
+    found = _DIGEST.search(headers.get("Repr-Digest", ""))
+    return base64.b64decode(found[1]).hex() if found else None
 
 
 def raise_for(response: httpx.Response) -> None:

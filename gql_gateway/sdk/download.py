@@ -4,9 +4,7 @@ Range and If-Range (RFC 9110) continue the same version of the file or begin aga
 is asked for with Want-Repr-Digest (RFC 9530). The token is never sent along: the URL carries the right.
 """
 
-import base64
 import hashlib
-import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +13,7 @@ from typing import BinaryIO
 import httpx
 
 from gql_gateway.sdk import errors
-from gql_gateway.sdk.answers import CHUNK, lost, raise_for
+from gql_gateway.sdk.answers import CHUNK, digest_in, lost, raise_for
 from gql_gateway.sdk.bulk import Bulk, Lost, whole
 from gql_gateway.sdk.patience import Patience
 from gql_gateway.sdk.threads import Tell, in_thread
@@ -24,7 +22,6 @@ from gql_gateway.sdk.upload import Moved
 Locate = Callable[[], Awaitable[str]]
 """Answers with a fresh signed URL."""
 
-_DIGEST = re.compile(r"sha-256=:([A-Za-z0-9+/]{43}=):")
 _BLOCK = 128 * 1024
 """Bytes that are received, hashed and written while they are near: with 1 MiB it takes twice the processor time."""
 _DIGEST_TIMEOUT = httpx.Timeout(30, read=3600)  # the cluster reads the whole file before it answers
@@ -91,9 +88,8 @@ class Downloader:
         except httpx.TransportError as error:
             raise lost(error) from error
         raise_for(response)
-        found = _DIGEST.search(response.headers.get("Repr-Digest", ""))
-        sha256 = base64.b64decode(found[1]).hex() if found else None
-        return Version(int(response.headers["Content-Length"]), sha256, response.headers.get("ETag"))
+        length, etag = int(response.headers["Content-Length"]), response.headers.get("ETag")
+        return Version(length, digest_in(response.headers), etag)
 
 
 class _Sink:

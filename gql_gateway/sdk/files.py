@@ -18,6 +18,8 @@ Progress = Callable[[str, int, int], None]
 """Told of a transfer: the path in the job's folder, bytes moved, bytes in all."""
 
 _AT_ONCE = 4
+_READ_TWICE = 8 * 2**20
+"""Up to this size a file is read for its digest before it is sent: one request, where a larger one takes two."""
 
 
 class Files:
@@ -63,7 +65,12 @@ class Files:
     async def upload(self, job_id: str, source: Path, path: str, progress: Progress | None) -> Transfer:
         """Send one file; it appears whole or not at all."""
         report = _report(path, progress)
-        report(0, (await asyncio.to_thread(source.stat)).st_size)  # reading it for its digest may take a while
+        size = (await asyncio.to_thread(source.stat)).st_size
+        report(0, size)
+        if size > _READ_TWICE and (url := await self._ticket(job_id, path, size, None)):
+            sha256, verified = await self._uploader.send_unread(url, source, size, report)
+            verified = verified or await self._verify(job_id, path, size, sha256)
+            return Transfer(path, source, size, sha256, verified)
         size, sha256 = await measured(source)
         if url := await self._ticket(job_id, path, size, sha256):
             await self._uploader.send(url, source, size, report)
@@ -71,7 +78,7 @@ class Files:
         arrived = await self._send_whole(job_id, source, path, lambda sent: report(sent, size))
         return Transfer(path, source, size, sha256, await self._verify(job_id, arrived.path, size, sha256))
 
-    async def _ticket(self, job_id: str, path: str, size: int, sha256: str) -> str | None:
+    async def _ticket(self, job_id: str, path: str, size: int, sha256: str | None) -> str | None:
         """The URL of a resumable upload; None: this gateway has none."""
         if not self._resumable:
             return None

@@ -85,9 +85,11 @@ class Uploads:
         return await self._clusters[job.cluster].parts.progress(job.folder, ticket.part)
 
     async def append(
-        self, identity: Identity, ticket: Ticket, offset: int, chunks: AsyncIterator[bytes], *, atomic: bool
+        self, identity: Identity, ticket: Ticket, offset: int, chunks: AsyncIterator[bytes], *, atomic: bool, hold: bool
     ) -> Progress:
         """Go on with an upload at `offset`; with the last byte the file appears under its name.
+
+        With `hold` it does not: its digest is told, and going on with nothing, and without `hold`, lets it appear.
 
         Raises:
             Refused: as `progress`, FILE_TOO_LARGE, FILE_EXISTS, LIMIT_EXCEEDED; and whatever `chunks` raise.
@@ -96,7 +98,7 @@ class Uploads:
         parts = self._clusters[job.cluster].parts
         async with self._room.transfer(identity):
             counted = self._room.counted(job, chunks)
-            progress = await parts.append(job.folder, ticket.part, offset, counted, atomic=atomic)
+            progress = await parts.append(job.folder, ticket.part, offset, counted, atomic=atomic, hold=hold)
         if progress.state is PartState.DONE:
             async with self._database.transaction() as session:
                 await inputs.add(session, job.id, str(ticket.part.path), at=datetime.now(UTC))

@@ -94,7 +94,7 @@ class FileRoutes:
                 request, self._contents.checksum(permission.identity, permission.job_id, permission.path)
             )
             entry = checksum.entry
-            digest = {"Repr-Digest": f"sha-256=:{base64.b64encode(checksum.sha256).decode()}:"}
+            digest = {"Repr-Digest": repr_digest(checksum.sha256)}
         return Response(status_code=_status(wanted), headers={**_headers(entry, wanted), **digest})
 
     async def _stat(self, permission: Permission) -> FileEntry:
@@ -138,6 +138,11 @@ def sent(download: Download, stack: AsyncExitStack, wanted: range | None = None)
 def _wants_digest(request: Request) -> bool:
     match = _WANT_DIGEST.search(request.headers.get("want-repr-digest", ""))
     return match is not None and match[1] != "0"
+
+
+def repr_digest(sha256: bytes) -> str:
+    """The digest of a whole file as a header says it (RFC 9530)."""
+    return f"sha-256=:{base64.b64encode(sha256).decode()}:"
 
 
 def _wanted(request: Request, entry: FileEntry) -> range | None:

@@ -1,7 +1,9 @@
 """Uploads that may be cut and continued: the tus protocol 1.0 (https://tus.io) on a signed URL.
 
 The URL is that of an upload which `createUpload` began; from there on it is tus, with its extensions checksum,
-expiration and termination.
+expiration and termination. A header of our own, `Upload-Hold: true`, is for clients that learn a file's digest only
+while they send it: what the request makes whole does not appear under its name, the answer has its `Repr-Digest`
+(RFC 9530), and an empty PATCH without the header lets it appear, or DELETE gives it up.
 """
 
 import asyncio
@@ -25,13 +27,14 @@ from gql_gateway.cluster.parts import PartState
 from gql_gateway.core.errors import BadRequest, ErrorCode, Fault, refuse
 from gql_gateway.core.identity import Identity
 from gql_gateway.services.uploads import Ticket, Uploads
+from gql_gateway.web.files import repr_digest
 from gql_gateway.web.tickets import TicketSigner
 
 log = structlog.get_logger()
 
 VERSION = "1.0.0"
-REQUEST_HEADERS = ("Tus-Resumable", "Upload-Offset", "Upload-Checksum")
-ANSWER_HEADERS = ("Tus-Resumable", "Upload-Offset", "Upload-Length", "Upload-Expires")
+REQUEST_HEADERS = ("Tus-Resumable", "Upload-Offset", "Upload-Checksum", "Upload-Hold")
+ANSWER_HEADERS = ("Tus-Resumable", "Upload-Offset", "Upload-Length", "Upload-Expires", "Repr-Digest")
 _CONTENT_TYPE = "application/offset+octet-stream"
 _ALGORITHMS = ("sha256", "sha1")
 _SILENCE = 120.0
@@ -106,16 +109,20 @@ class TusRoutes:
         identity, ticket = self._open(request)
         offset = _offset(request, ticket)
         checksum = _Checksum.of(request)
+        hold = request.headers.get("upload-hold") == "true"
         try:
             progress = await self._uploads.append(
-                identity, ticket, offset, checksum.over(_heard(request)), atomic=checksum.wanted
+                identity, ticket, offset, checksum.over(_heard(request)), atomic=checksum.wanted, hold=hold
             )
         except ClientDisconnect:
             log.info("upload was cut", job=ticket.job_id)
             return Response(status_code=HTTPStatus.BAD_REQUEST)
         if progress.state in _REFUSALS:
             return _refusal(request, progress.state)
-        return Response(status_code=HTTPStatus.NO_CONTENT, headers=_where(ticket, progress.offset))
+        headers = _where(ticket, progress.offset)
+        if progress.sha256:
+            headers["Repr-Digest"] = repr_digest(bytes.fromhex(progress.sha256))
+        return Response(status_code=HTTPStatus.NO_CONTENT, headers=headers)
 
     async def delete(self, request: Request) -> Response:
         """Give the upload up."""

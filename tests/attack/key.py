@@ -156,6 +156,7 @@ def leading_out(root: str) -> Iterator[dict[str, Any]]:
         "names": ["x"], "gateway": ["x"], "work": "x", "own": ["x"], "name": "x", "part": "x", "sha256": None,
         "offset": 0, "length": 9, "size": 9, "limit": 9, "stall": 9, "overwrite": True, "recursive": True,
         "atomic": False,
+        "hold": False,
     }  # fmt: skip
     for elsewhere in ("/", HOME, f"{HOME}/.ssh", f"{root}/..", f"{root}/", "/etc", ""):
         yield good | {"root": elsewhere, "parts": ["passwd"], "job": ["."]}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gql_gateway.sdk import ConnectionLost, HpcGateway, JobChange, JobState
+from gql_gateway.sdk import ConnectionLost, HpcGateway, JobChange, JobState, TransferFailed
 from slurm_site import SlurmSite
 from tests.sdk.conftest import IMAGE, Remote
 
@@ -39,6 +39,22 @@ def test_an_upload_of_500_mib_survives_a_cut(remote: Remote, site: SlurmSite, tm
     assert (sent.size, sent.sha256) == (500 * MIB, sha256)
     path = f"{job.info.folder}/work/data/big.bin"
     assert site.run(["sha256sum", path]).stdout.split()[0] == sha256
+    job.delete()
+
+
+def test_a_file_that_changes_while_it_is_sent_does_not_arrive(remote: Remote, tmp_path: Path) -> None:
+    source = tmp_path / "growing.bin"
+    big_file(source, 20)
+    job = remote.gateway.new_job("growing", IMAGE)
+
+    def grow(_path: str, done: int, _size: int) -> None:
+        if done:
+            with source.open("ab") as file:
+                file.write(b"more")
+
+    with pytest.raises(TransferFailed, match="changed while it was sent"):
+        job.upload(source, progress=grow)
+    assert [file.path for file in job.files()] == ["run.sh"]
     job.delete()
 
 

@@ -90,6 +90,28 @@ def test_in_many_small_parts(alice: Client, job: Any, http: httpx.Client) -> Non
     assert content(alice, job, "in/many.bin") == DATA
 
 
+def test_what_is_held_appears_when_that_is_wanted(alice: Client, job: Any, http: httpx.Client) -> None:
+    url = begin(alice, job, "held.bin", sha256=None)
+    held = patch(http, url, 0, DATA, **{"Upload-Hold": "true"})
+    digest = f"sha-256=:{base64.b64encode(hashlib.sha256(DATA).digest()).decode()}:"
+    assert (held.status_code, held.headers["Upload-Offset"]) == (204, str(len(DATA)))
+    assert held.headers["Repr-Digest"] == digest
+    again = patch(http, url, len(DATA), b"", **{"Upload-Hold": "true"})
+    assert again.headers["Repr-Digest"] == digest, "also for a client that lost the answer"
+    assert "held.bin" not in alice.files(job["id"])
+    assert patch(http, url, len(DATA), b"").status_code == 204
+    assert content(alice, job, "held.bin") == DATA
+    assert patch(http, url, len(DATA), b"").status_code == 204
+
+
+def test_what_is_held_can_be_given_up(alice: Client, job: Any, http: httpx.Client) -> None:
+    url = begin(alice, job, "unwanted.bin", sha256=None)
+    assert patch(http, url, 0, DATA, **{"Upload-Hold": "true"}).status_code == 204
+    assert http.delete(url).status_code == 204
+    assert patch(http, url, len(DATA), b"").status_code == 404
+    assert "unwanted.bin" not in alice.files(job["id"])
+
+
 def test_a_client_that_lost_the_last_answer_asks_again(alice: Client, job: Any, http: httpx.Client) -> None:
     url = begin(alice, job, "again.bin")
     assert patch(http, url, 0, DATA).status_code == 204

@@ -121,15 +121,17 @@ class Part:
 
     def receive(self, wire: Wire) -> Header:
         """Write what comes; the part stays, unless it is whole now, or all that came is to be forgotten."""
-        digest = Digest(self.fd, self.request["offset"]) if self.request["sha256"] else None
+        request = self.request
+        digest = Digest(self.fd, request["offset"]) if request["sha256"] or request["hold"] else None
         kept = self.pieces(wire, digest)
         signal.alarm(0)
-        if self.request["atomic"] and not kept:
-            os.ftruncate(self.fd, self.request["offset"])
+        if request["atomic"] and not kept:
+            os.ftruncate(self.fd, request["offset"])
         offset = os.fstat(self.fd).st_size
-        if offset != self.request["size"]:
+        if offset != request["size"]:
             return {"state": "open", "offset": offset}
-        return self.finish(digest.hexdigest() if digest else None)
+        sha256 = digest.hexdigest() if digest else None
+        return {"state": "open", "offset": offset, "sha256": sha256} if request["hold"] else self.finish(sha256)
 
     def pieces(self, wire: Wire, digest: Optional[Digest]) -> bool:
         """Write pieces, each after its length, up to an empty one and a byte that says whether they are good."""
