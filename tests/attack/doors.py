@@ -170,7 +170,7 @@ def by_ticket(world: World, tally: Tally, method: str, path: str) -> None:
 
 def graphql(world: World, tally: Tally, _: str, path: str) -> None:
     """Methods that are none of GraphQL's; what a query says is tried field by field in tenants.py."""
-    for method in ("PUT", "PATCH", "DELETE", "TRACE", "OPTIONS"):
+    for method in ("PATCH", "DELETE", "TRACE", "OPTIONS"):  # PUT reserves a stream: see below
         answer = world.attacker.http.request(method, path, json={"query": "{ me { id } }"})
         tally.hold("other method", answer.status_code in NOT_HERE, answer.text)
     for mutation in (
@@ -185,6 +185,21 @@ def graphql(world: World, tally: Tally, _: str, path: str) -> None:
         headers={"Authorization": f"Bearer {world.attacker.token}"},
     )
     tally.hold("no plain form", form.status_code >= 400, form.text)
+    reserved_stream(world, tally, path)
+
+
+def reserved_stream(world: World, tally: Tally, path: str) -> None:
+    """A stream that the victim reserved for its events: to be read, to be written to, to have operations ended."""
+    refused = world.nobody.put(f"{world.gateway.url}{path}")
+    tally.hold("no stream without a token", refused.status_code == 401, refused.text)
+    victims, unknown = world.victim.http.put(path).text, "x" * 32
+    operation = {"query": "{ me { id } }", "extensions": {"operationId": "1"}}
+    for method, content in (("GET", {}), ("POST", {"json": operation}), ("DELETE", {"params": {"operationId": "1"}})):
+        said = [
+            words(world.attacker.http.request(method, path, headers={"X-GraphQL-Event-Stream-Token": token}, **content))
+            for token in (victims, unknown)
+        ]
+        tally.hold("another's stream", said[0] == said[1] and said[0].startswith("404"), (method, said))
 
 
 def socket(world: World, tally: Tally, _: str, path: str) -> None:
