@@ -36,8 +36,12 @@ GAP_SECONDS = 0.05
 LOAD = 5
 """A poll rests at least so many times as long as the last one took."""
 
-LOOKS = 10
+LOOKS = 25
 """How often an announced change is looked for in quick succession before the base interval must do."""
+
+LONGEST_LOOK_SECONDS = 0.4
+"""Between two of these looks. slurmctld may hear of an end seconds after run.sh told of it; one that is looked for in
+ever growing waits is then told half as long again too late (1.4 s were seen)."""
 
 BACK_OFF_MOST_SECONDS = 120.0
 BOOKS_SECONDS = 3.0
@@ -162,7 +166,7 @@ class Rounds:
         least = max(GAP_SECONDS, LOAD * took)
         if self._expected:
             looked = min(expected.looks for expected in self._expected.values())
-            base = min(base, least * 1.5**looked)
+            base = min(base, max(least, min(least * 1.5**looked, LONGEST_LOOK_SECONDS)))
         await asyncio.sleep(least)
         with suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, base - least)):
