@@ -26,6 +26,10 @@ class Changes:
         self._jobs = jobs
         self._tail = Tail(database)
 
+    async def rest(self) -> None:
+        """Wait until nothing is read for those who follow no more: the store may be closed then."""
+        await self._tail.rest()
+
     async def follow(
         self, identity: Identity, *, job_id: str | None = None, only_one: bool = False, after: str | None = None
     ) -> AsyncGenerator[LoggedEvent]:

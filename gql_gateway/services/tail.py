@@ -13,6 +13,7 @@ import structlog
 from gql_gateway.store import events, jobs
 from gql_gateway.store.database import Database
 from gql_gateway.store.events import LoggedEvent
+from gql_gateway.store.signals import Bell
 
 BATCH = 200
 KEPT = 2_000
@@ -70,6 +71,7 @@ class Tail:
         self._followers: dict[str | None, set[Follower]] = {}
         self._start: int | None = None
         self._reader: asyncio.Task[None] | None = None
+        self._bell: Bell | None = None
         self._looked = asyncio.Event()
         self._due = 0.0
         self.last = 0
@@ -91,10 +93,15 @@ class Tail:
         self._followers[follower.topic].discard(follower)
         if not self._followers[follower.topic]:
             del self._followers[follower.topic]
-        if not self._followers and self._reader:
-            self._reader.cancel()
-            self._reader = None
+        if not self._followers:
             self._forget()
+            if self._bell:  # the reader goes by itself: one that is cancelled while it reads breaks its connection
+                self._bell.ring()
+
+    async def rest(self) -> None:
+        """Wait until nothing is read for those who have left."""
+        if self._reader and not self._followers:
+            await self._reader
 
     async def ready(self) -> None:
         """Wait until the log was looked at, whatever came of it: a follower misses nothing that comes behind this."""
@@ -113,7 +120,8 @@ class Tail:
 
     async def _run(self) -> None:
         async with self._database.signal.listen() as bell:
-            while True:
+            self._bell = bell
+            while self._followers:
                 try:
                     await self._read()
                     await self._look_for_the_gone()
@@ -123,6 +131,7 @@ class Tail:
                 finally:
                     self._looked.set()
                 await bell.wait(SLOW_LOOK_SECONDS)
+            self._reader = self._bell = None
 
     async def _read(self) -> None:
         if self._start is None:

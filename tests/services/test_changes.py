@@ -41,11 +41,13 @@ async def ada(database: Database) -> User:
 
 
 @pytest.fixture
-def changes(database: Database, tmp_path: Path) -> Changes:
+async def changes(database: Database, tmp_path: Path) -> AsyncIterator[Changes]:
     nothing = tmp_path / "none"
     clusters = {"local": Cluster(ClusterConfig("local", "127.0.0.1", 1, "nobody", nothing, nothing, "/scratch"))}
     users = Users(database, clusters, Accounts(clusters, {}))
-    return Changes(database, users, Jobs(database, clusters, users))
+    changes = Changes(database, users, Jobs(database, clusters, users))
+    yield changes
+    await changes.rest()
 
 
 async def states(changes: Changes, identity: Identity, job: Job, after: str | None = None) -> list[JobState]:
@@ -98,6 +100,7 @@ async def test_everybody_gets_their_own_events_and_an_administrator_all(
     finally:
         await mine.aclose()
         await all_.aclose()
+    await changes.rest()
     assert changes._tail._reader is None, "nobody follows, so nothing is read"
 
 

@@ -140,6 +140,7 @@ async def running(
         _, token = await tokens.create(ADA, "Ada", Role.USER, None)
         async with served(Surroundings(app, Metrics())) as url:
             yield Running(url, database, shelf, ada, tokens, token)
+        await services.changes.rest()
     finally:
         await database.close()
 
