@@ -66,6 +66,7 @@ class Gateway:
     """What is started with the server and closed with it."""
 
     database: Database
+    changes: Changes
     clusters: Clusters
     watcher: Watcher
     platform: Platform
@@ -76,6 +77,7 @@ class Gateway:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self.platform.close)
             stack.push_async_callback(self.database.close)
+            stack.push_async_callback(self.changes.rest)
             await self.database.check()
             await self.database.signal.start()
             stack.push_async_callback(self.clusters.close)
@@ -154,7 +156,7 @@ def create_app(settings: Settings, signing: tuple[str, ...]) -> Application:
     pages = Pages()
     endpoint = _endpoint(settings, services, door, pages)
     marketplace = MarketplaceRoutes(door, services, settings.limits.upload_bytes)
-    gateway = Gateway(database, clusters, watcher, issuers)
+    gateway = Gateway(database, services.changes, clusters, watcher, issuers)
     app = Starlette(
         routes=[
             *endpoint.routes,  # the commonest first: they are tried in turn
