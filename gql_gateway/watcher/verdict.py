@@ -75,17 +75,7 @@ def twins(job: Job, observations: Sequence[Observation], kept: Observation) -> l
 def from_end_record(job: Job, record: EndRecord, now: datetime) -> Observation:
     """What run.sh itself recorded, where Slurm has forgotten the job and keeps no accounts."""
     killed = record.exit_code > SIGNAL_BASE
-    if killed and job.cancel_requested_at:
-        state, reason = JobState.CANCELLED, f"Cancelled by {job.cancel_requested_by}."
-    elif killed and _time_is_up(job, record):
-        state, reason = JobState.TIMED_OUT, "Stopped at its time limit."
-    elif _was_told_to_end(job, record):
-        # It caught the signal and ended in its own way. Slurm calls that cancelled, whatever the status is.
-        state, reason = JobState.CANCELLED, f"Cancelled by {job.cancel_requested_by}."
-    elif record.exit_code:
-        state, reason = JobState.FAILED, _ended_by(record.exit_code)
-    else:
-        state, reason = JobState.COMPLETED, None
+    state, reason = _end(job, record)
     return Observation(
         token=slurm_name(job.id),
         slurm_job_id=record.slurm_job_id,
@@ -94,11 +84,29 @@ def from_end_record(job: Job, record: EndRecord, now: datetime) -> Observation:
         source=Source.END_RECORD,
         observed_at=now,
         reason=reason,
-        exit_code=None if killed else record.exit_code,
+        exit_code=record.exit_code if not killed and (record.exit_code or state is JobState.COMPLETED) else None,
         signal=record.exit_code - SIGNAL_BASE if killed else None,
         started_at=record.started_at,
         ended_at=record.ended_at,
     )
+
+
+def _end(job: Job, record: EndRecord) -> tuple[JobState, str | None]:
+    """State and reason.
+
+    A job that was told to end may still end with 0: by a handler of its own, or because Apptainer had the signal too
+    and lost its child's status (seen twice in 48 cancelled jobs). Slurm calls that cancelled or timed out, never done.
+    """
+    killed = record.exit_code > SIGNAL_BASE
+    if job.cancel_requested_at and (killed or _was_told_to_end(record, job.cancel_requested_at)):
+        return JobState.CANCELLED, f"Cancelled by {job.cancel_requested_by}."
+    if (killed or record.signals) and _time_is_up(job, record):
+        return JobState.TIMED_OUT, "Stopped at its time limit."
+    if record.signals:
+        return JobState.CANCELLED, "Stopped by a signal on the cluster that the gateway did not ask for."
+    if record.exit_code:
+        return JobState.FAILED, _ended_by(record.exit_code)
+    return JobState.COMPLETED, None
 
 
 def with_record(seen: Observation, record: EndRecord | None) -> Observation:
@@ -119,11 +127,8 @@ def _ended_by(status: int) -> str:
     return f"Ended with exit status {status}."
 
 
-def _was_told_to_end(job: Job, record: EndRecord) -> bool:
+def _was_told_to_end(record: EndRecord, asked: datetime) -> bool:
     """Whether run.sh had a signal before its end; by the two clocks only where it did not count them yet."""
-    asked = job.cancel_requested_at
-    if asked is None:
-        return False
     return record.ended_at >= asked.replace(microsecond=0) if record.signals is None else record.signals > 0
 
 

@@ -130,8 +130,9 @@ def test_a_cancelled_job_is_told_to_stop_and_leaves_its_record(jobs: dict[str, S
     number, status, _, signals = wait_for(lambda: job.record("end") if (job.folder / "end").exists() else None)
     assert (number, signals != "0") == (job.slurm_job_id, True)
     # Slurm sends CONT and TERM to every process: also to Apptainer's own, which may end by it before its child does,
-    # and to squashfuse, without which the child has no image any more. What a handler returns may so be lost.
-    assert status in {"143", "146"} | ({"5"} if name == "cancelled" else set())
+    # and to squashfuse, without which the child has no image any more. What a handler returns may so be lost: 146, and
+    # at load even 0, was seen. So the count of signals, not the status, tells that it was stopped.
+    assert status in {"143", "146", "0"} | ({"5"} if name == "cancelled" else set())
 
 
 def test_every_signal_stops_the_container_and_leaves_a_record(jobs: dict[str, SubmittedJob]) -> None:

@@ -41,15 +41,18 @@ def test_the_end_record_is_believed_and_without_one_a_job_is_lost_and_never_comp
     with gateway, Client.of(gateway, "ada@example.org") as ada:
         ada.create_user()
         good, bad = started(ada, WAIT), started(ada, f"{WAIT}; exit 4")
-        shot = started(ada, "sleep 60")
+        shot, told = started(ada, "sleep 60"), started(ada, f"trap 'exit 0' TERM; touch up; {WAIT}")
+        until(lambda: "up" in frail.run(["ls", f"{told['folder']}/work"]).stdout, "it is prepared for its end")
         gateway.kill()
+        frail.run(["scancel", told["slurmJobId"]])
         frail.run(["touch", *(f"{job['folder']}/work/go" for job in (good, bad))])
         shoot(frail, shot)
         forgotten(frail)
         gateway.start()
         ended = [ada.wait_final(job["id"], 30) for job in (good, bad)]
         assert [(job["state"], job["exitCode"]) for job in ended] == [("COMPLETED", 0), ("FAILED", 4)]
-        assert {ada.job(job["id"], EVIDENCE)["source"] for job in (good, bad)} == {"END_RECORD"}
+        assert ada.wait_final(told["id"], 30)["state"] == "CANCELLED", "an administrator ended it, and it said 0"
+        assert {ada.job(job["id"], EVIDENCE)["source"] for job in (good, bad, told)} == {"END_RECORD"}
         lost = ada.wait_final(shot["id"], 30)
         assert lost["state"] == "LOST", lost
         assert "end record" in lost["reason"]

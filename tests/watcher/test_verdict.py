@@ -111,7 +111,9 @@ def test_cancelled_is_never_shown_as_completed(job: Job, record: EndRecord) -> N
     if asked and (record.signals or (record.signals is None and asked <= record.ended_at)):
         assert seen.state is JobState.CANCELLED
         assert "ada@example.org" in (seen.reason or "")
-    if asked is None:
+    if record.signals:
+        assert seen.state in {JobState.CANCELLED, JobState.TIMED_OUT}
+    if asked is None and not record.signals:
         assert seen.state is not JobState.CANCELLED
 
 
@@ -132,6 +134,16 @@ def test_a_signal_at_the_time_limit_is_the_time_limit() -> None:
     for seconds, state in ((120, JobState.TIMED_OUT), (119, JobState.FAILED)):
         record = EndRecord("1", 143, NOW, NOW - timedelta(seconds=seconds))
         assert verdict.from_end_record(job, record, NOW).state is state
+
+
+@pytest.mark.parametrize("code", [0, 5, 143])
+@pytest.mark.parametrize(("seconds", "state"), [(120, JobState.TIMED_OUT), (60, JobState.CANCELLED)])
+def test_what_was_told_to_end_has_not_completed_whoever_told_it(code: int, seconds: int, state: JobState) -> None:
+    job = Job(id=MINE, spec={"resources": {"time_limit_seconds": 120}})
+    record = EndRecord("1", code, NOW, NOW - timedelta(seconds=seconds), signals=1)
+    seen = verdict.from_end_record(job, record, NOW)
+    assert (seen.state, seen.exit_code, seen.signal) == (state, 5 if code == 5 else None, 15 if code == 143 else None)
+    assert seen.reason
 
 
 def test_no_observation_is_no_verdict() -> None:
