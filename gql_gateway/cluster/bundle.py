@@ -12,6 +12,7 @@ MODULES = (
     "wire",
     "paths",
     "removal",
+    "settling",
     "arrival",
     "room",
     "files",

@@ -15,6 +15,7 @@ from gql_gateway.cluster.agent import paths, removal
 from gql_gateway.cluster.agent.arrival import INCOMING, place
 from gql_gateway.cluster.agent.digest import Digest
 from gql_gateway.cluster.agent.paths import Folder
+from gql_gateway.cluster.agent.settling import Settling
 from gql_gateway.cluster.agent.wire import LENGTH, Header, Wire, Wrong, write_all
 
 BLOCK = 1 << 20
@@ -123,8 +124,10 @@ class Part:
         """Write what comes; the part stays, unless it is whole now, or all that came is to be forgotten."""
         request = self.request
         digest = Digest(self.fd, request["offset"]) if request["sha256"] or request["hold"] else None
-        kept = self.pieces(wire, digest)
+        settling = Settling(self.fd)
+        kept = self.pieces(wire, digest, settling)
         signal.alarm(0)
+        self.settle(settling)
         if request["atomic"] and not kept:
             os.ftruncate(self.fd, request["offset"])
         offset = os.fstat(self.fd).st_size
@@ -133,7 +136,7 @@ class Part:
         sha256 = digest.hexdigest() if digest else None
         return {"state": "open", "offset": offset, "sha256": sha256} if request["hold"] else self.finish(sha256)
 
-    def pieces(self, wire: Wire, digest: Optional[Digest]) -> bool:
+    def pieces(self, wire: Wire, digest: Optional[Digest], settling: Settling) -> bool:
         """Write pieces, each after its length, up to an empty one and a byte that says whether they are good."""
         buffer = memoryview(bytearray(BLOCK))
         left = 0
@@ -148,9 +151,18 @@ class Part:
             if not size:
                 return False
             write_all(self.fd, buffer[:size])
+            settling.grown(size)
             if digest:
                 digest.grown(size)
             left -= size
+
+    def settle(self, settling: Settling) -> None:
+        """Give the part up where the disk could not take it: bytes are lost then, whatever its size says."""
+        try:
+            settling.end()
+        except OSError:
+            removal.unlinked(self.incoming, part_name(self.request))
+            raise
 
     def finish(self, sha256: Optional[str]) -> Header:
         """Check the whole file, and put it under its name."""

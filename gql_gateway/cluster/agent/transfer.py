@@ -5,6 +5,7 @@ import os
 from gql_gateway.cluster.agent import paths
 from gql_gateway.cluster.agent.arrival import Arrival
 from gql_gateway.cluster.agent.paths import Folder
+from gql_gateway.cluster.agent.settling import Settling
 from gql_gateway.cluster.agent.wire import LENGTH, STDOUT, Header, Wire, write_all
 
 BLOCK = 1 << 20
@@ -17,18 +18,21 @@ def upload(wire: Wire, request: Header) -> Header:
     """
     with Arrival(request) as arrival:
         buffer = memoryview(bytearray(BLOCK))
+        settling = Settling(arrival.fd)
         while True:
             length = wire.input.read(LENGTH.size)
             if len(length) < LENGTH.size:
                 raise EOFError
             left = LENGTH.unpack(length)[0]
             if not left:
+                settling.end()
                 return {"entry": arrival.place()}
             while left:
                 size = wire.input.readinto(buffer[: min(left, BLOCK)])
                 if not size:
                     raise EOFError
                 write_all(arrival.fd, buffer[:size])
+                settling.grown(size)
                 left -= size
 
 
