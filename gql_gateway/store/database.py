@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, Row, Select
+from sqlalchemy import Connection, Select
 from sqlalchemy.ext.asyncio import async_sessionmaker
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -72,9 +72,7 @@ class Database:
             with working():
                 yield session
 
-    async def rows(
-        self, statement: Select[Any], values: Mapping[str, Any], *, quick: bool = True
-    ) -> Sequence[Row[Any]]:
+    async def rows(self, statement: Select[Any], values: Mapping[str, Any], *, quick: bool = True) -> Sequence[Any]:
         """What one statement finds. A quick one is asked in place on SQLite, in the event loop, which waits meanwhile.
 
         Raises:
@@ -87,7 +85,7 @@ class Database:
             with connecting():
                 connection = await stack.enter_async_context(self._at_once.connect())
             with working():
-                found: Sequence[Row[Any]] = (await connection.execute(statement, values)).all()
+                found: Sequence[Any] = (await connection.execute(statement, values)).all()
         return found
 
     def stamp(self) -> object | None:

@@ -44,6 +44,10 @@ def working() -> Iterator[None]:
         if error.connection_invalidated or _is_away(error.orig):
             raise _away() from error
         raise
+    except sqlite3.Error as error:
+        if _is_away(error):
+            raise _away() from error
+        raise
 
 
 def _is_away(error: BaseException | None) -> bool:

@@ -48,7 +48,7 @@ async def whole(database: Database, statement: Select[Any], values: Mapping[str,
 
 
 def _object(row: Any) -> Job:
-    return Job(**row._mapping)  # noqa: SLF001 - a row's public name for it
+    return Job(**row._asdict())
 
 
 async def show(

@@ -60,8 +60,8 @@ async def test_plans(filled: Database) -> None:
     seen: list[tuple[str, Any]] = []
 
     assert filled._in_place
+    filled._in_place._driver.set_trace_callback(lambda statement: seen.append((statement, ())))
 
-    @event.listens_for(filled._in_place.engine, "before_cursor_execute")
     @event.listens_for(filled._reader.sync_engine, "before_cursor_execute")
     def remember(_connection: object, _cursor: object, statement: str, parameters: object, *_: object) -> None:
         seen.append((statement, parameters))

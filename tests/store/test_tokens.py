@@ -19,7 +19,7 @@ async def a_token(database: Database, digest: str, email: str = "ada@example.org
 
 async def found(database: Database, digest: str) -> ApiToken | None:
     row = await tokens.by_hash(database, digest)
-    return ApiToken(**cast("Any", row)._mapping) if row else None
+    return ApiToken(**cast("Any", row)._asdict()) if row else None
 
 
 async def test_it_is_found_by_its_hash(database: Database) -> None:

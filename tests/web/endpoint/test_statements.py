@@ -87,16 +87,21 @@ def counted(database: Database) -> Iterator[list[str]]:
     """The statements that the store is asked meanwhile, on whatever connection."""
     statements: list[str] = []
 
-    def count(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+    def count(statement: str) -> None:
         if statement.startswith("SELECT"):
             statements.append(statement)
 
-    engines = [database._reader.sync_engine, *([database._in_place.engine] if database._in_place else [])]
-    for engine in engines:
-        event.listen(engine, "before_cursor_execute", count)
+    def hear(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        count(statement)
+
+    engine = database._reader.sync_engine
+    event.listen(engine, "before_cursor_execute", hear)
+    if database._in_place:
+        database._in_place._driver.set_trace_callback(count)
     yield statements
-    for engine in engines:
-        event.remove(engine, "before_cursor_execute", count)
+    if database._in_place:
+        database._in_place._driver.set_trace_callback(None)
+    event.remove(engine, "before_cursor_execute", hear)
 
 
 async def asked(gateway: Running, role: Role, query: str, **variables: Any) -> tuple[Any, list[str]]:
