@@ -14,7 +14,9 @@ from datetime import datetime
 from enum import Enum
 from functools import lru_cache
 from inspect import isawaitable
+from itertools import repeat
 from operator import attrgetter
+from types import NoneType
 from typing import Any, NamedTuple
 
 from graphql import (
@@ -97,7 +99,8 @@ class PlainExecutor(StrawberryGraphQLCoreExecutionContext):
         kind = item_type.of_type if is_non_null_type(item_type) else item_type
         if is_object_type(kind) and isinstance(items, list):
             plan = self._plan(kind, self.collect_subfields(kind, field_details_list).grouped_field_set)
-            if (ready := _read_all(plan, items)) is not None:
+            plain = bool(plan.leaves) and not plan.others and set(map(type, items)) == {plan.origin}
+            if plain and (ready := _read_all(plan, items)) is not None:
                 return ready
         return super().complete_iterable_value(item_type, field_details_list, info, path, items, position_context)
 
@@ -119,20 +122,35 @@ class PlainExecutor(StrawberryGraphQLCoreExecutionContext):
 
 
 def _read_all(plan: _Plan, items: list[Any]) -> list[dict[str, Any]] | None:
-    """The plain fields of all objects; None where not all of them are so plain."""
-    if plan.others or plan.origin is None:
+    """The plain fields of all objects, read field by field; None where not all of them are so plain after all."""
+    columns = []
+    try:
+        for leaf in plan.leaves.values():
+            if (column := _column(leaf, items)) is None:
+                return None
+            columns.append(column)
+    except Exception:  # noqa: BLE001 - the normal way raises it again, and tells where
         return None
-    read: list[dict[str, Any]] = []
-    for item in items:
-        values = _read(plan, item) if item.__class__ is plan.origin else None
-        if values is None:
-            return None
-        read.append(values)
-    return read
+    return list(map(dict, map(zip, repeat(tuple(plan.leaves)), zip(*columns, strict=True))))
+
+
+def _column(leaf: _Leaf, items: list[Any]) -> list[Any] | None:
+    """One field of all objects; None where one value is not so plain."""
+    values = list(map(leaf.read, items))
+    kinds = set(map(type, values))
+    if leaf.required and NoneType in kinds:
+        return None
+    if leaf.kind is None or not kinds <= {leaf.kind, NoneType}:
+        shown = [None if value is None else _coerced(value, leaf.coerce) for value in values]
+    elif leaf.quick is None:
+        return values
+    else:
+        shown = [None if value is None else leaf.quick(value) for value in values]
+    return shown if shown.count(None) == values.count(None) else None
 
 
 def _read(plan: _Plan, source: Any) -> dict[str, Any] | None:
-    """The plain fields of one object; None where one of them is not so plain after all."""
+    """The plain fields of one object: the same as a list of one, in half the time."""
     values: dict[str, Any] = {}
     try:
         for name, (read, kind, quick, coerce, required) in plan.leaves.items():
@@ -146,7 +164,7 @@ def _read(plan: _Plan, source: Any) -> dict[str, Any] | None:
             elif (value := _coerced(value, coerce)) is None:
                 return None
             values[name] = value
-    except Exception:  # noqa: BLE001 - the normal way raises it again, and tells where
+    except Exception:  # noqa: BLE001 - as above
         return None
     return values
 

@@ -1,12 +1,11 @@
 """What every object with an id has."""
 
-from functools import partial
 from typing import Any
 
 import strawberry
 
 from gql_gateway.api.fields import read
-from gql_gateway.core.ids import global_id
+from gql_gateway.core.ids import prefix_of
 
 _ID = "Id of the object: opaque, and never used for another one."
 
@@ -18,4 +17,4 @@ class Node:
 
 def id_of(kind: str) -> Any:
     """Declare the id of an object of this kind that stands for a row."""
-    return read("row.id", _ID, partial(global_id, kind))
+    return read("row.id", _ID, prefix_of(kind).__add__)

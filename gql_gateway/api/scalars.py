@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NewType
 
+import orjson
 import strawberry
 from graphql import GraphQLError, IntValueNode, ValueNode
 from strawberry.types.scalar import ScalarDefinition
@@ -14,7 +15,8 @@ from strawberry.types.scalar import ScalarDefinition
 MAX_BYTES = 2**53 - 1
 """The largest whole number that every JSON reader keeps exactly."""
 
-_OFFSET = len("+00:00")
+_SECONDS = len('"2026-11-22T16:00:00')
+_MILLISECONDS = _SECONDS + len(".000")
 
 ByteCount = NewType("ByteCount", int)
 
@@ -41,7 +43,9 @@ class Upload(ABC):
 
 def _show_time(value: datetime) -> str:
     moment = value if value.tzinfo is UTC else value.astimezone(UTC)
-    return moment.isoformat(timespec="milliseconds")[:-_OFFSET] + "Z"
+    # `isoformat` takes three times as long.
+    text = orjson.dumps(moment, option=orjson.OPT_UTC_Z).decode()
+    return f"{text[1:_MILLISECONDS]}Z" if moment.microsecond else f"{text[1:_SECONDS]}.000Z"
 
 
 def _read_time(value: object) -> datetime:

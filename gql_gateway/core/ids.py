@@ -20,7 +20,12 @@ def made_at(new: str) -> datetime:
 
 def global_id(kind: str, key: str) -> str:
     """The id that the API shows, such as `job_0193…`: the kind of thing and its key."""
-    return f"{kind}_{key}"
+    return prefix_of(kind) + key
+
+
+def prefix_of(kind: str) -> str:
+    """How the ids that the API shows of a kind of thing begin."""
+    return f"{kind}_"
 
 
 def parse_global_id(text: str) -> tuple[str, str] | None:

@@ -7,12 +7,13 @@ takes 26 microseconds of processor time instead of 9, and each request has one.
 import logging
 import sys
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any, Literal, TextIO, cast
 
 import orjson
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor
 
 _TALKATIVE = ("asyncssh", "aiosqlite", "asyncio", "alembic", "uvicorn")
 """What these tell at each step, the gateway tells in its own words."""
@@ -25,7 +26,7 @@ def configure(level: str, form: Literal["auto", "json", "console"]) -> None:
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _stamp,
     ]
     rendering = _for_people() if people else _for_machines()
     structlog.configure(
@@ -42,6 +43,12 @@ def configure(level: str, form: Literal["auto", "json", "console"]) -> None:
     root.setLevel(least)
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(max(logging.WARNING, least))
+
+
+def _stamp(_logger: object, _method: str, event: EventDict) -> EventDict:
+    """Add the time (structlog's own `TimeStamper` takes four times as long)."""
+    event["timestamp"] = orjson.dumps(datetime.now(UTC), option=orjson.OPT_UTC_Z).decode().strip('"')
+    return event
 
 
 def _for_people() -> list[Processor]:

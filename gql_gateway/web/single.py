@@ -193,7 +193,9 @@ class Singles:
 
 def stream_token(request: Request) -> str | None:
     """The token of the stream that a request is about, in its header or, for `EventSource`, in its address."""
-    return request.headers.get(TOKEN_HEADER) or request.query_params.get(TOKEN_PARAMETER) or None
+    if token := request.headers.get(TOKEN_HEADER):
+        return token
+    return (request.query_params.get(TOKEN_PARAMETER) or None) if request.scope["query_string"] else None
 
 
 def operation_named(request: Request) -> str:
