@@ -29,12 +29,9 @@ from strawberry.types import ExecutionContext
 from gql_gateway.api import doors
 from gql_gateway.api.limits import QueryLimits, Scale
 from gql_gateway.api.repeats import excess
+from gql_gateway.api.selections import REMEMBERED, REMEMBERED_LENGTH
 from gql_gateway.core.errors import Unauthenticated
 from gql_gateway.core.identity import Identity
-
-REMEMBERED = 256
-_REMEMBERED_LENGTH = 16 * 1024
-"""Longer texts are not kept: with this length, 256 of them hold some tens of megabytes at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +59,7 @@ class Documents:
         Raises:
             GraphQLError: a syntax error, or more tokens than the limit.
         """
-        return self._remembered(text) if len(text) <= _REMEMBERED_LENGTH else self._prepare(text)
+        return self._remembered(text) if len(text) <= REMEMBERED_LENGTH else self._prepare(text)
 
     def is_subscription(self, text: str, operation_name: str | None) -> bool:
         """Whether a text asks for a subscription; one that cannot be read does not."""

@@ -34,6 +34,7 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 
 from gql_gateway.api.fields import READ
+from gql_gateway.api.selections import Selections
 
 _NEVER_AWAITABLE = frozenset({str, int, bool, float})
 
@@ -65,13 +66,26 @@ class _Plan:
 
 
 class PlainExecutor(StrawberryGraphQLCoreExecutionContext):
-    """The executor of every operation."""
+    """The executor of every operation. `selections` are kept for all that have the same; None: for none."""
+
+    selections: Selections | None = None
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._plans: dict[int, _Plan] = {}
         if self.middleware_manager and not self.middleware_manager.middlewares:
             self.middleware_manager = None  # Strawberry makes one for each operation, though it is empty
+
+    def execute_collected_root_fields(
+        self, root_type: Any, root_value: Any, grouped_field_set: Any, serially: bool, new_defer_usages: Any
+    ) -> Any:
+        """The fields at the root, as they were collected the first time where they are the same each time."""
+        if self.selections and (kept := self.selections.of(self.operation, grouped_field_set)):
+            grouped_field_set = kept.root
+            self._relevant_sub_fields, self._plans = kept.below, kept.plans
+        return super().execute_collected_root_fields(
+            root_type, root_value, grouped_field_set, serially, new_defer_usages
+        )
 
     def execute_fields(
         self, parent_type: Any, source_value: Any, path: Any, grouped_field_set: Any, position_context: Any

@@ -21,6 +21,7 @@ from graphql import ExecutionResult, FieldNode, Location, Node, Undefined, Varia
 
 from gql_gateway.api.execution import PlainExecutor
 from gql_gateway.api.jobs import JobEvent
+from gql_gateway.api.selections import Selections
 
 SHARED_SECONDS = 1.0
 """So long an answer is given to others: fields such as `JobEvent.job` tell how things are now."""
@@ -137,7 +138,7 @@ class SharingExecutor(PlainExecutor):
 
 def sharing(answers: Answers) -> type[SharingExecutor]:
     """An executor class for Strawberry, which makes an object of it for each operation and gives it no choice."""
-    return type("Executor", (SharingExecutor,), {"answers": answers})
+    return type("Executor", (SharingExecutor,), {"answers": answers, "selections": Selections()})
 
 
 def _question(executor: PlainExecutor) -> object:
