@@ -59,11 +59,13 @@ def job_input(values: Mapping[str, Any]) -> dict[str, Any]:
     top: dict[str, Any] = {wire: given.pop(name) for name, wire in _TOP.items() if name in given}
     if environment := given.pop("environment", None):
         top["environment"] = _variables(environment)
+    if labels := given.pop("labels", None):
+        top["labels"] = label_inputs(labels)
     if "args" in top:
         top["args"] = _arguments(top["args"])
     resources = {wire: _resource(name, given.pop(name)) for name, wire in _RESOURCES.items() if name in given}
     if given:
-        known = ", ".join((*_TOP, "environment", *_RESOURCES))
+        known = ", ".join((*_TOP, "environment", "labels", *_RESOURCES))
         raise InvalidInput(f"Not known: {', '.join(sorted(given))}.", detail=f"Known are: {known}.")
     for needed in ("name", "image"):
         if needed not in top:
@@ -86,6 +88,20 @@ def _variables(environment: object) -> list[dict[str, str]]:
     if not isinstance(environment, Mapping):
         raise InvalidInput("`environment` is a dict of names and values.", field=("input", "environment"))
     return [{"name": str(name), "value": str(value)} for name, value in environment.items()]
+
+
+def label_inputs(labels: object) -> list[dict[str, str]]:
+    """Labels as the gateway is told them.
+
+    >>> label_inputs({"project": "water", "run": 7})
+    [{'key': 'project', 'value': 'water'}, {'key': 'run', 'value': '7'}]
+
+    Raises:
+        InvalidInput: they are no dict.
+    """
+    if not isinstance(labels, Mapping):
+        raise InvalidInput("`labels` is a dict of keys and values.", field=("input", "labels"))
+    return [{"key": str(key), "value": str(value)} for key, value in labels.items()]
 
 
 def _arguments(args: object) -> list[str]:

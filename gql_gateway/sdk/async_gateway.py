@@ -9,7 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 from gql_gateway.sdk import documents, streams
-from gql_gateway.sdk.arguments import job_input
+from gql_gateway.sdk.arguments import job_input, label_inputs
 from gql_gateway.sdk.async_job import AsyncJob, LocalPath
 from gql_gateway.sdk.connection import Connection
 from gql_gateway.sdk.errors import JobFailed
@@ -132,6 +132,7 @@ class AsyncHpcGateway:
         account: str | None = None,
         qos: str | None = None,
         environment: Mapping[str, str] | None = None,
+        labels: Mapping[str, str] | None = None,
         cluster: str | None = None,
         idempotency_key: str | None = None,
     ) -> AsyncJob:
@@ -139,6 +140,7 @@ class AsyncHpcGateway:
 
         `command` is a line for the container's own shell, `args` are words that run without one; with neither the
         image's entry point runs. Memory in bytes or like "4G"; time in seconds or like "90m" or "1-12:00:00".
+        `labels` are up to 32 keys and values to find the job by.
         """
         given = dict(locals())  # the names of the arguments are the names that `job_input` knows
         del given["self"]
@@ -186,14 +188,22 @@ class AsyncHpcGateway:
         return AsyncJob(self._connection, JobInfo.of(data["job"]))
 
     async def jobs(
-        self, states: Sequence[JobState | str] | None = None, search: str | None = None, limit: int | None = None
+        self,
+        states: Sequence[JobState | str] | None = None,
+        search: str | None = None,
+        limit: int | None = None,
+        labels: Mapping[str, str] | None = None,
     ) -> AsyncGenerator[AsyncJob, None]:
-        """Your jobs, newest first, fetched page by page as you go; `search` looks in their names."""
-        wanted = [str(state) for state in states] if states is not None else None
+        """Your jobs, newest first, fetched page by page as you go.
+
+        `search` looks in their names; of `labels` a job must have every one.
+        """
+        wanted: dict[str, Any] = {"search": search, "labels": label_inputs(labels or {})}
+        wanted["states"] = [str(state) for state in states] if states is not None else None
         left = limit if limit is not None else sys.maxsize
         info: dict[str, Any] = {"hasNextPage": True, "endCursor": None}
         while left > 0 and info["hasNextPage"]:
-            variables = {"first": min(left, _PAGE), "after": info["endCursor"], "states": wanted, "search": search}
+            variables = {"first": min(left, _PAGE), "after": info["endCursor"], "filter": wanted}
             page = (await self._connection.wire.execute(documents.JOBS, variables))["jobs"]
             for node in page["nodes"]:
                 yield AsyncJob(self._connection, JobInfo.of(node))

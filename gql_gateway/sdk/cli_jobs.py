@@ -15,7 +15,7 @@ from gql_gateway.sdk import cli_options as options
 from gql_gateway.sdk.cli_common import AsJson, JobId, complete_jobs, err, find_job, open_gateway, out, print_json
 from gql_gateway.sdk.cli_show import TransferBars, history_table, job_table, jobs_table, state_text, sum_of
 from gql_gateway.sdk.cli_waiting import ENDS_IN_WORDS, INTERRUPTED, exit_code, wait_shown, way_back
-from gql_gateway.sdk.errors import FileNotFound, InvalidInput, SubmitRefused
+from gql_gateway.sdk.errors import FileNotFound, SubmitRefused
 from gql_gateway.sdk.gateway import HpcGateway
 from gql_gateway.sdk.job import Job
 from gql_gateway.sdk.job_types import JobInfo, JobState, Transfer
@@ -47,6 +47,7 @@ def submit(
     account: options.Account = None,
     qos: options.Qos = None,
     env: options.Env = None,
+    label: options.Labels = None,
     cluster: options.OnCluster = None,
     no_launch: options.NoLaunch = False,
     wait: options.Wait = False,
@@ -54,9 +55,11 @@ def submit(
     as_json: AsJson = False,
 ) -> None:
     """Create a job, send its files, launch it, and print its id."""
-    given = {key: value for key, value in locals().items() if key in options.RESOURCES}
+    given = {key: value for key, value in locals().items() if key in options.RESOURCES} | command_of(command or [])
+    given["environment"] = options.read_pairs("--env", "NAME=VALUE", env or [])
+    given["labels"] = options.read_labels(label or [])
     with open_gateway(context) as gateway:
-        job = _new(gateway, image, name, {**given, **_environment(env or []), **command_of(command or [])})
+        job = _new(gateway, image, name, given)
         _send(job, upload or [])
         info = job.info if no_launch else _launch(job)
         print_json(info) if as_json else out.print(job.id)
@@ -84,13 +87,6 @@ def command_of(words: Sequence[str]) -> dict[str, Any]:
     return {"args": words} if len(words) > 1 or _PLAIN_WORD.fullmatch(words[0]) else {"command": words[0]}
 
 
-def _environment(pairs: Sequence[str]) -> dict[str, Any]:
-    for pair in pairs:
-        if "=" not in pair:
-            raise InvalidInput(f"--env {pair!r} is not NAME=VALUE.")
-    return {"environment": dict(pair.split("=", 1) for pair in pairs)}
-
-
 def _send(job: Job, sources: Sequence[Path]) -> None:
     sent: list[Transfer] = []
     with TransferBars() as bars:
@@ -114,7 +110,11 @@ def _finish(job: Job, download: Path | None) -> None:
     raise typer.Exit(exit_code(info))
 
 
-@app.command("ls", epilog="**Examples**\n\n`hpc ls`\n\n`hpc ls --state RUNNING --state QUEUED`\n\n`hpc ls --watch`")
+@app.command(
+    "ls",
+    epilog="**Examples**\n\n`hpc ls`\n\n`hpc ls --state RUNNING --state QUEUED`\n\n`hpc ls -l project=water`\n\n"
+    "`hpc ls --watch`",
+)
 def list_jobs(
     context: typer.Context,
     state: Annotated[
@@ -122,17 +122,19 @@ def list_jobs(
         typer.Option(metavar="STATE", case_sensitive=False, help=f"Only these states: {', '.join(JobState)}."),
     ] = None,
     search: Annotated[str | None, typer.Option(help="Only with this text in the name.")] = None,
+    label: options.WithLabels = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many.")] = _SHOWN,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Stay, and show changes as they happen.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Your jobs, newest first."""
+    labels = options.read_labels(label or [])
     with open_gateway(context) as gateway:
-        jobs = [job.info for job in gateway.jobs(states=state, search=search, limit=limit)]
+        jobs = [job.info for job in gateway.jobs(states=state, search=search, limit=limit, labels=labels)]
         if as_json:
             print_json(jobs)
         elif watch:
-            _watch(gateway, jobs, only_these=bool(state or search))
+            _watch(gateway, jobs, only_these=bool(state or search or labels))
         else:
             out.print(jobs_table(jobs) if jobs else "No jobs.")
 
@@ -146,7 +148,7 @@ def _watch(gateway: HpcGateway, jobs: Sequence[JobInfo], *, only_these: bool) ->
                 shown[job.id] = job
             elif not only_these:
                 shown = {job.id: job, **shown}
-            live.update(jobs_table(shown.values()), refresh=True)
+            live.update(jobs_table([*shown.values()]), refresh=True)
 
 
 @app.command(epilog="**Examples**\n\n`hpc show last`\n\n`hpc show last --json | jq .exit_code`")

@@ -1,9 +1,12 @@
 """The options of `hpc submit`, each with its words."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from gql_gateway.sdk.errors import InvalidInput
 
 Image = Annotated[str, typer.Option(help="Container image: docker://…, oras://…, or a path the site allows.")]
 Command = Annotated[
@@ -28,6 +31,12 @@ Time = Annotated[str | None, typer.Option("--time", "-t", help="Time limit, like
 Account = Annotated[str | None, typer.Option("--account", "-A", help="Slurm account to charge.")]
 Qos = Annotated[str | None, typer.Option("--qos", help="Slurm's quality of service.")]
 Env = Annotated[list[str] | None, typer.Option("--env", "-e", help="NAME=VALUE, set in the container.")]
+Labels = Annotated[
+    list[str] | None, typer.Option("--label", "-l", help="KEY=VALUE, to find it by (`hpc ls -l`); any number of them.")
+]
+WithLabels = Annotated[
+    list[str] | None, typer.Option("--label", "-l", help="Only with this KEY=VALUE; of several, with all.")
+]
 OnCluster = Annotated[str | None, typer.Option("--cluster", help="Cluster, where the gateway has several.")]
 NoLaunch = Annotated[bool, typer.Option("--no-launch", help="Only create it and send the files.")]
 OnlyCreate = Annotated[bool, typer.Option("--no-launch", help="Only create it, with the inputs of the first.")]
@@ -41,6 +50,32 @@ SUBMIT_EXAMPLES = (
     "`hpc submit --image docker://python:3.12 -u run.py -t 2h --mem 8G --download out/ -- python run.py --fast`\n\n"
     "`id=$(hpc submit --image /opt/img/tool.sif -- hostname) && hpc wait $id`"
 )
+
+
+def read_pairs(option: str, form: str, words: Sequence[str]) -> dict[str, str]:
+    """What an option that may be given any number of times says, as names and values.
+
+    Raises:
+        InvalidInput: one of them has no `=`.
+    """
+    for word in words:
+        if "=" not in word:
+            raise InvalidInput(f"{option} {word!r} is not {form}.")
+    return dict(word.split("=", 1) for word in words)
+
+
+def read_labels(words: Sequence[str]) -> dict[str, str]:
+    """What `--label` says.
+
+    Raises:
+        InvalidInput: one has no `=`, or a key is there twice.
+    """
+    labels = read_pairs("--label", "KEY=VALUE", words)
+    if len(labels) < len(words):
+        raise InvalidInput(f"--label has a key twice: {', '.join(words)}.", detail="A job has one value for a key.")
+    return labels
+
+
 RESOURCES = frozenset(
     {
         "partition",
@@ -71,6 +106,7 @@ BY_FIELD = {
     "account": "--account",
     "qos": "--qos",
     "environment": "--env",
+    "labels": "--label",
     "cluster": "--cluster",
 }
 """The option that becomes a field of the gateway's input."""

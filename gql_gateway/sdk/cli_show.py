@@ -1,6 +1,6 @@
 """How `hpc` shows things to people: tables, colours, and bars that move while files do."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 from types import TracebackType
 
@@ -41,12 +41,17 @@ def state_text(state: JobState) -> Text:
     return Text(state.value, _COLOURS.get(state, _FAILED))
 
 
-def jobs_table(jobs: Iterable[JobInfo]) -> Table:
-    """Jobs, one a line; the reasons where the line has room for them."""
-    table = _table("Job", "Name", "State", "Slurm", "Created", "Ran", *(["Reason"] if out.width >= _WIDE else []))
+def jobs_table(jobs: Sequence[JobInfo]) -> Table:
+    """Jobs, one a line; where the line has room for them also labels, if there are any, and reasons."""
+    more: dict[str, Callable[[JobInfo], str]] = {}
+    if out.width >= _WIDE and any(job.labels for job in jobs):
+        more["Labels"] = lambda job: ", ".join(_pairs(job.labels))
+    if out.width >= _WIDE:
+        more["Reason"] = lambda job: job.reason or ""
+    table = _table("Job", "Name", "State", "Slurm", "Created", "Ran", *more)
     for job in jobs:
         row = (job.id, Text(job.name), state_text(job.state), job.slurm_job_id or "", _ago(job.created_at), _ran(job))
-        table.add_row(*row, *([_one_line(job.reason)] if out.width >= _WIDE else []))
+        table.add_row(*row, *(_one_line(words(job)) for words in more.values()))
     return table
 
 
@@ -68,6 +73,7 @@ def _facts(job: JobInfo) -> list[tuple[str, object]]:
     return [
         ("Job", job.id),
         ("Name", job.name),
+        ("Labels", "\n".join(_pairs(job.labels))),
         ("State", state_text(job.state)),
         ("Reason", job.reason),
         ("Exit code", ended),
@@ -181,13 +187,17 @@ def _tick(good: bool) -> Text:
 def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(column, no_wrap=column != "Reason")
+        table.add_column(column, no_wrap=column not in {"Labels", "Reason"})
     return table
 
 
-def _one_line(text: str | None) -> Text:
+def _pairs(labels: Mapping[str, str]) -> list[str]:
+    return [f"{key}={value}" for key, value in labels.items()]
+
+
+def _one_line(text: str) -> Text:
     """A text that gives way to what stands before it, and is cut where the line ends."""
-    return Text(" ".join((text or "").split()), no_wrap=True, overflow="ellipsis")
+    return Text(" ".join(text.split()), no_wrap=True, overflow="ellipsis")
 
 
 def _clock(at: datetime | None) -> str:

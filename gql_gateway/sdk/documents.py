@@ -6,6 +6,7 @@ fragment JobFields on Job {
   resources { partition nodes tasksPerNode cpusPerTask memoryPerNode gpusPerNode timeLimitSeconds }
   state isFinal slurmJobId nativeState reason exitCode signal
   createdAt launchedAt expectedStartAt startedAt endedAt observedAt
+  labels { key value }
 }"""
 _FILE = """
 fragment FileFields on JobFile { path name kind size modifiedAt downloadUrl }"""
@@ -24,8 +25,8 @@ CLUSTERS = """query Clusters { clusters {
 } }"""
 JOB = "query Job($id: ID!) { job(id: $id) { ...JobFields } }" + _JOB
 JOBS = (
-    """query Jobs($first: Int, $after: String, $states: [JobState!], $search: String) {
-  jobs(first: $first, after: $after, states: $states, search: $search) {
+    """query Jobs($first: Int, $after: String, $filter: JobFilter) {
+  jobs(first: $first, after: $after, filter: $filter) {
     nodes { ...JobFields } pageInfo { hasNextPage endCursor }
   }
 }"""

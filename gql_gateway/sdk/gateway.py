@@ -120,6 +120,7 @@ class HpcGateway:
         account: str | None = None,
         qos: str | None = None,
         environment: Mapping[str, str] | None = None,
+        labels: Mapping[str, str] | None = None,
         cluster: str | None = None,
         idempotency_key: str | None = None,
     ) -> Job:
@@ -127,6 +128,7 @@ class HpcGateway:
 
         `command` is a line for the container's own shell, `args` are words that run without one; with neither the
         image's entry point runs. Memory in bytes or like "4G"; time in seconds or like "90m" or "1-12:00:00".
+        `labels` are up to 32 keys and values to find the job by.
         """
         given = dict(locals())
         del given["self"]
@@ -176,10 +178,17 @@ class HpcGateway:
         return Job(self._portal, self._portal.call(self._async.job(jobid)))
 
     def jobs(
-        self, states: Sequence[JobState | str] | None = None, search: str | None = None, limit: int | None = None
+        self,
+        states: Sequence[JobState | str] | None = None,
+        search: str | None = None,
+        limit: int | None = None,
+        labels: Mapping[str, str] | None = None,
     ) -> Iterator[Job]:
-        """Your jobs, newest first, fetched page by page as you go; `search` looks in their names."""
-        for item in self._portal.iterate(self._async.jobs(states, search, limit)):
+        """Your jobs, newest first, fetched page by page as you go.
+
+        `search` looks in their names; of `labels` a job must have every one.
+        """
+        for item in self._portal.iterate(self._async.jobs(states, search, limit, labels)):
             yield Job(self._portal, item)
 
     def watch(self, after: str | None = None) -> Iterator[JobChange]:

@@ -80,7 +80,7 @@ class Resources(Record):
 
 @dataclass(frozen=True)
 class JobInfo(Record):
-    """A job as the gateway last showed it, with the evidence for its state."""
+    """A job as the gateway last showed it, with the evidence for its state; `labels` in the order they were given."""
 
     id: str
     name: str
@@ -103,6 +103,7 @@ class JobInfo(Record):
     started_at: datetime | None
     ended_at: datetime | None
     observed_at: datetime | None
+    labels: dict[str, str]
 
     _aliases: ClassVar[Mapping[str, str]] = {"jobid": "id", "_id": "id", "message": "message"}
 
@@ -136,6 +137,7 @@ class JobInfo(Record):
             "started_at": parse_time(data["startedAt"]),
             "ended_at": parse_time(data["endedAt"]),
             "observed_at": parse_time(data["observedAt"]),
+            "labels": {label["key"]: label["value"] for label in data["labels"]},
         }
 
     @classmethod

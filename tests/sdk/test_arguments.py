@@ -41,6 +41,7 @@ def test_everything_that_can_be_said() -> None:
         "gpus_per_node": 1,
         "time_limit": timedelta(minutes=5),
         "environment": {"A": 1},
+        "labels": {"project": "water", "run": 7},
         "cluster": "local",
         "idempotency_key": "k",
         "partition": None,
@@ -52,6 +53,7 @@ def test_everything_that_can_be_said() -> None:
         "cluster": "local",
         "idempotencyKey": "k",
         "environment": [{"name": "A", "value": "1"}],
+        "labels": [{"key": "project", "value": "water"}, {"key": "run", "value": "7"}],
         "resources": {
             "nodes": 2,
             "tasksPerNode": 3,
@@ -71,6 +73,7 @@ def test_everything_that_can_be_said() -> None:
         ({"name": "n", "image": "i", "walltime": 3}, "Not known: walltime"),
         ({"name": "n", "job_name": "m", "image": "i"}, "both given"),
         ({"name": "n", "image": "i", "args": "ls -l"}, "list of words"),
+        ({"name": "n", "image": "i", "labels": ["project"]}, "dict of keys"),
         ({"name": "n", "image": "i", "nodes": "two"}, "whole number"),
         ({"name": "n", "image": "i", "memory": "much"}, "amount of memory"),
         ({"name": "n", "image": "i", "time": "soon"}, "no time"),
@@ -112,7 +115,7 @@ def test_time(written: float | str, expected: int) -> None:
     assert seconds(written) == expected
 
 
-@given(st.dictionaries(st.sampled_from([*OLD, "args", "time", "memory", "environment", "x"]), ANYTHING))
+@given(st.dictionaries(st.sampled_from([*OLD, "args", "time", "memory", "environment", "labels", "x"]), ANYTHING))
 def test_nothing_but_invalid_input_is_raised(values: dict[str, object]) -> None:
     try:
         made = job_input(values)

@@ -11,6 +11,7 @@ import pytest
 
 from gql_gateway.sdk import cli, cli_jobs, errors
 from gql_gateway.sdk.cli_common import told
+from gql_gateway.sdk.cli_options import read_labels
 from gql_gateway.sdk.cli_waiting import exit_code
 from gql_gateway.sdk.job_types import JobInfo
 from tests.sdk.test_records import JOB
@@ -88,6 +89,19 @@ def test_fields_are_called_by_their_options() -> None:
     error.others = (other,)
     assert told(error) == "--time: must be 1.\n--env: must be one."
     assert told(errors.NotFound("There is no job x.")) == "There is no job x."
+
+
+def test_labels_at_the_command_line() -> None:
+    assert read_labels([]) == {}
+    assert read_labels(["project=water", "formula=a=b", "empty="]) == {
+        "project": "water",
+        "formula": "a=b",
+        "empty": "",
+    }
+    with pytest.raises(errors.InvalidInput, match="--label 'water' is not KEY=VALUE"):
+        read_labels(["water"])
+    with pytest.raises(errors.InvalidInput, match="twice"):
+        read_labels(["project=water", "project=ice"])
 
 
 def test_a_wrong_option_is_a_wrong_command_line(tmp_path: Path) -> None:

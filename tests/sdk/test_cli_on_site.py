@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -52,13 +53,17 @@ def test_a_scientists_day(hpc: Hpc, tmp_path: Path) -> None:
     (tmp_path / "in" / "sub").mkdir(parents=True)
     (tmp_path / "in" / "a.txt").write_text("A")
     (tmp_path / "in" / "sub" / "b.txt").write_text("B")
-    submit = ("submit", "--image", IMAGE, "--upload", tmp_path / "in", "--name", "a day")
+    labels = ("-l", "project=water", "--label", "run=7")
+    submit = ("submit", "--image", IMAGE, "--upload", tmp_path / "in", "--name", "a day", *labels)
     jobid = hpc(*submit, "--", "cat a.txt sub/b.txt > ab; echo out; exit 3").stdout.strip()
     assert "COMPLETED" not in hpc("wait", jobid, expect=3).stderr
     assert json.loads(hpc("show", jobid, "--json").stdout)["exit_code"] == 3
-    assert "exit code 3" in hpc("show", jobid).stdout
+    shown = hpc("show", jobid).stdout
+    assert "exit code 3" in shown
+    assert re.search(r"Labels +project=water +\n +run=7 +\n", shown)
     assert hpc("logs", jobid).stdout == "out\n"
-    assert jobid in hpc("ls", "--state", "failed", "--search", "a day").stdout
+    assert jobid in hpc("ls", "--state", "failed", "--search", "a day", *labels).stdout
+    assert hpc("ls", "-l", "project=water", "-l", "run=8").stdout == "No jobs.\n"
     assert {file["path"] for file in json.loads(hpc("files", jobid, "-r", "--json").stdout)} >= {"ab", "sub/b.txt"}
     hpc("get", jobid, "ab", "sub", "--to", tmp_path / "back")
     assert (tmp_path / "back" / "ab").read_text() == "AB"
@@ -88,11 +93,17 @@ def test_refusals(hpc: Hpc, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "It stays, as FAILED" in refused.stderr
     jobid = refused.stderr.split()[-1]
     monkeypatch.setattr(cli_jobs.out, "width", 120)
-    header, *lines = hpc("ls").stdout.splitlines()
+    header, *lines = hpc("ls", "--search", "busybox").stdout.splitlines()
     assert header.split() == ["Job", "Name", "State", "Slurm", "Created", "Ran", "Reason"]
     assert all(line.startswith("job_") for line in lines), "a line for each job, whatever Slurm said"
     assert any(line.startswith(jobid) and "FAILED" in line for line in lines)
     hpc("delete", "-y", jobid)
+    jobid = hpc("submit", "--image", IMAGE, "--no-launch", "-l", "project=ice").stdout.strip()
+    header, line = hpc("ls", "-l", "project=ice").stdout.splitlines()
+    assert header.split()[-2:] == ["Labels", "Reason"]
+    assert line.split()[-1] == "project=ice"
+    hpc("delete", "-y", jobid)
+    hpc("submit", "--image", IMAGE, "-l", "no value", "--", "true", expect=65)
     assert "Allowed:" in str(hpc("submit", "--image", "/etc/passwd", "--", "true", expect=65).exception)
     hpc("submit", "--image", IMAGE, "--time", "soon", "--", "true", expect=65)
     hpc("submit", "--image", IMAGE, "--env", "novalue", "--", "true", expect=65)

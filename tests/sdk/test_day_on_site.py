@@ -123,10 +123,11 @@ def test_waiting_has_a_limit_and_leaves_the_job_alone(scientist: HpcGateway) -> 
 
 def test_a_clone_has_the_inputs(scientist: HpcGateway, tmp_path: Path) -> None:
     (tmp_path / "in.txt").write_text("same")
-    job = scientist.new_job("parent", IMAGE, "cat in.txt")
+    job = scientist.new_job("parent", IMAGE, "cat in.txt", labels={"project": "water", "a": ""})
     job.upload(tmp_path / "in.txt")
     copy = job.clone()
     assert copy.id != job.id
+    assert list(copy.info.labels.items()) == [("project", "water"), ("a", "")]
     copy.launch()
     assert "".join(copy.output()) == "same"
     assert "#SBATCH" in copy.script()
@@ -142,6 +143,21 @@ def test_the_list_of_jobs(scientist: HpcGateway) -> None:
     assert found == made[::-1]
     assert [job.id for job in scientist.jobs(search="listed-", limit=2)] == found[:2]
     assert list(scientist.jobs(states=[JobState.LOST])) == []
+
+
+def test_jobs_by_their_labels(scientist: HpcGateway) -> None:
+    first, second, _ = (
+        scientist.create_job({"name": "labelled", "image": IMAGE, "labels": labels})
+        for labels in ({"day": "monday", "run": 1}, {"run": 2, "day": "monday"}, {"day": "tuesday", "run": 2})
+    )
+    monday = list(scientist.jobs(labels={"day": "monday"}))
+    assert [job.id for job in monday] == [second, first]
+    assert list(monday[0].info.labels.items()) == [("run", "2"), ("day", "monday")], "in the order they were given"
+    assert [job.id for job in scientist.jobs(search="labelled", labels={"day": "monday", "run": "2"})] == [second]
+    assert list(scientist.jobs(labels={"day": "sunday"})) == []
+    with pytest.raises(InvalidInput) as invalid:
+        scientist.new_job("labelled", IMAGE, labels={"two words": ""})
+    assert (invalid.value.field or ())[:2] == ("input", "labels")
 
 
 def test_refusals_are_exceptions_with_words(scientist: HpcGateway, tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ JOB = {
     "startedAt": "2026-11-22T16:00:01+00:00",
     "endedAt": None,
     "observedAt": None,
+    "labels": [{"key": "project", "value": "water"}, {"key": "a", "value": ""}],
     "files": [
         {
             "path": "run.sh",
@@ -70,6 +71,7 @@ def test_json() -> None:
     assert plain["created_at"] == "2026-11-22T16:00:00+00:00"
     assert plain["resources"]["time_limit_seconds"] == 60
     assert plain["files"][0]["size"] == 2**40
+    assert list(plain["labels"].items()) == [("project", "water"), ("a", "")]
 
 
 def test_files_that_cannot_be_asked_for() -> None:
