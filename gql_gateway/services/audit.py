@@ -11,7 +11,7 @@ from gql_gateway.core.errors import Forbidden
 from gql_gateway.core.identity import Identity, Role
 from gql_gateway.store import audit, users
 from gql_gateway.store.database import Database
-from gql_gateway.store.tables import GatewayAuditEntry, Job
+from gql_gateway.store.tables import GatewayAuditEntry, Job, made
 
 OPERATOR = Identity("operator", "the command line", Role.ADMIN, credential="command line")
 """Who acts where nobody came through a door: whoever may run the gateway's own command."""
@@ -29,7 +29,9 @@ async def note(
     session: AsyncSession, identity: Identity, action: AuditAction, job: Job | None = None, detail: str | None = None
 ) -> None:
     """Keep an act of this caller's, in the transaction that does it or says that it was done."""
-    entry = GatewayAuditEntry(
+    entry = made(
+        GatewayAuditEntry,
+        id=None,
         at=datetime.now(UTC),
         actor=identity.email,
         role=identity.role,

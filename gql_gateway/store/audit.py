@@ -6,6 +6,7 @@ from sqlalchemy import delete, insert
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from gql_gateway.store.sessions import execute
 from gql_gateway.store.tables import GatewayAuditEntry, table_of
 
 _ADD = insert(table_of(GatewayAuditEntry))
@@ -13,7 +14,7 @@ _ADD = insert(table_of(GatewayAuditEntry))
 
 async def add(session: AsyncSession, entry: GatewayAuditEntry) -> None:
     """Add an entry, in the transaction of the act that it tells of."""
-    written = await session.exec(_ADD, params=entry.model_dump(exclude={"id"}))
+    written = await execute(session, _ADD, **entry.model_dump(exclude={"id"}))
     (entry.id,) = written.inserted_primary_key or (None,)
 
 

@@ -20,8 +20,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from gql_gateway.core.states import FINAL, JobState, Source
 from gql_gateway.store import dialect
+from gql_gateway.store.sessions import execute
 from gql_gateway.store.signals import CHANNEL, payload
-from gql_gateway.store.tables import Job, JobEvent, Mark, table_of
+from gql_gateway.store.tables import Job, JobEvent, Mark, made, table_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,7 +74,9 @@ async def append(
     actor: str | None = None,
 ) -> JobEvent:
     """Add an event that the job came into its present state; its cursor (`id`) is known after the commit."""
-    event = JobEvent(
+    event = made(
+        JobEvent,
+        id=None,
         job_id=job.id,
         owner_id=job.owner_id,
         previous_state=previous,
@@ -109,7 +112,7 @@ async def write(session: AsyncSession) -> frozenset[str]:
             {"lock": LOCK, "channel": CHANNEL, "payload": payload(topics)},
         )
     for event in pending:
-        written = await session.exec(_APPEND, params=event.model_dump(exclude={"id"}))
+        written = await execute(session, _APPEND, **event.model_dump(exclude={"id"}))
         (event.id,) = written.inserted_primary_key or (None,)
     return topics
 

@@ -7,14 +7,16 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Unpack
 
-from sqlalchemy import bindparam, delete, func, insert
+import sqlalchemy
+from sqlalchemy import bindparam, delete, func, insert, literal
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from gql_gateway.core.states import ACTIVE, JobState
 from gql_gateway.store import dialect
 from gql_gateway.store.listing import Filters, matching, seen
-from gql_gateway.store.tables import Job, JobLabel
+from gql_gateway.store.sessions import execute
+from gql_gateway.store.tables import Job, JobLabel, table_of
 from gql_gateway.store.transitions import Evidence, IllegalTransition, advance, confirm
 
 __all__ = [
@@ -39,14 +41,15 @@ _CHUNK = 1000
 """Ids in one statement; databases limit how many it takes."""
 
 
+_JOBS = table_of(Job)
+# From the index alone: what is active is neither without its folder nor hidden. And its states are single parameters,
+# for SQLAlchemy writes the text of a list of them anew each time.
 _ACTIVE_OF = (
-    select(func.count())
-    .select_from(Job)
+    sqlalchemy.select(func.count())
+    .select_from(_JOBS)
     .where(
-        Job.owner_id == bindparam("owner"),
-        col(Job.state).in_(ACTIVE),
-        col(Job.prepared).is_(True),
-        col(Job.deleted_at).is_(None),
+        _JOBS.c.owner_id == bindparam("owner"),
+        _JOBS.c.state.in_([literal(state, _JOBS.c.state.type) for state in sorted(ACTIVE)]),
     )
 )
 
@@ -92,7 +95,8 @@ async def by_key(session: AsyncSession, owner_id: str, key: str) -> Job | None:
 
 async def count_active(session: AsyncSession, owner_id: str) -> int:
     """How many jobs of a user were launched and have not ended."""
-    return (await session.exec(_ACTIVE_OF, params={"owner": owner_id})).one()
+    number: int = (await execute(session, _ACTIVE_OF, owner=owner_id)).scalar_one()
+    return number
 
 
 async def count_by_state(

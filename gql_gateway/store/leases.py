@@ -2,16 +2,21 @@
 
 from datetime import UTC, datetime
 
+import sqlalchemy
 from sqlalchemy import bindparam, delete, func, update
-from sqlmodel import col, select
+from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from gql_gateway.store import dialect
-from gql_gateway.store.tables import Lease
+from gql_gateway.store.sessions import execute
+from gql_gateway.store.tables import Lease, table_of
 
-_MINE = select(Lease.name).where(Lease.name == bindparam("known_name"), Lease.holder == bindparam("known_holder"))
-_HELD_BY_ITS_CLOCK = _MINE.where(col(Lease.expires_at) > func.clock_timestamp())
-_HELD = _MINE.where(col(Lease.expires_at) > bindparam("now"))
+_LEASES = table_of(Lease)
+_MINE = sqlalchemy.select(_LEASES.c.name).where(
+    _LEASES.c.name == bindparam("known_name"), _LEASES.c.holder == bindparam("known_holder")
+)
+_HELD_BY_ITS_CLOCK = _MINE.where(_LEASES.c.expires_at > func.clock_timestamp())
+_HELD = _MINE.where(_LEASES.c.expires_at > bindparam("now"))
 
 
 async def acquire(session: AsyncSession, name: str, holder: str, ttl: float) -> bool:
@@ -46,6 +51,7 @@ async def release(session: AsyncSession, name: str, holder: str) -> None:
 
 async def holds(session: AsyncSession, name: str, holder: str) -> bool:
     """Whether this holder has the lease, at the time of this transaction."""
-    params = {"known_name": name, "known_holder": holder, "now": datetime.now(UTC)}
-    held = _HELD_BY_ITS_CLOCK if dialect.is_postgresql(session) else _HELD
-    return (await session.exec(held, params=params)).first() is not None
+    known = {"known_name": name, "known_holder": holder}
+    if dialect.is_postgresql(session):
+        return (await execute(session, _HELD_BY_ITS_CLOCK, **known)).first() is not None
+    return (await execute(session, _HELD, **known, now=datetime.now(UTC))).first() is not None

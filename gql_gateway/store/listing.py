@@ -15,7 +15,7 @@ from sqlmodel import col
 from gql_gateway.core.accounts import key_of
 from gql_gateway.core.states import JobState
 from gql_gateway.store.database import Database
-from gql_gateway.store.tables import Job, JobLabel, table_of
+from gql_gateway.store.tables import Job, JobLabel, made, table_of
 
 JOBS = table_of(Job)
 COLUMNS: frozenset[str] = frozenset(column.name for column in JOBS.columns)
@@ -48,7 +48,7 @@ async def whole(database: Database, statement: Select[Any], values: Mapping[str,
 
 
 def _object(row: Any) -> Job:
-    return Job(**row._asdict())
+    return made(Job, **row._asdict())
 
 
 async def show(

@@ -1,10 +1,11 @@
 """Tables of the store. Every time is aware and in UTC, on both databases (SQLModel's `UTCDateTime`)."""
 
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import sqlalchemy
 from sqlalchemy import JSON, BigInteger, Enum, ForeignKey, Index, Integer, MetaData, Text, UniqueConstraint
+from sqlalchemy.orm import configure_mappers
 from sqlmodel import Field, SQLModel
 
 from gql_gateway.core.audit import AuditAction
@@ -36,9 +37,22 @@ class Table(SQLModel):
     metadata: ClassVar[MetaData] = METADATA
 
 
+_Row = TypeVar("_Row", bound=Table)
+
+
 def table_of(kind: type[Table]) -> sqlalchemy.Table:
     """The table of a kind of row, for statements that need none of the mapper's help."""
     return METADATA.tables[str(kind.__tablename__)]
+
+
+def made(kind: type[_Row], **values: Any) -> _Row:
+    """A row with a value for each column, as an object that no session knows; made as SQLAlchemy makes those it reads.
+
+    The constructor checks no more than this does, and takes 0.15 ms for a job.
+    """
+    row: _Row = sqlalchemy.inspect(kind).class_manager.new_instance()
+    vars(row).update(values)
+    return row
 
 
 class User(Table, table=True):
@@ -230,3 +244,6 @@ class Mark(Table, table=True):
 
     name: str = Field(primary_key=True)
     value: int = Field(sa_type=BigInteger)
+
+
+configure_mappers()  # else SQLAlchemy does at the first constructor, and what was `made` before has no attributes

@@ -12,6 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from gql_gateway.core.errors import GatewayError
 from gql_gateway.core.states import ACTIVE, FINAL, JobState, Source, may_become
 from gql_gateway.store import events
+from gql_gateway.store.sessions import execute
 from gql_gateway.store.tables import Job, JobEvent, table_of
 
 _STAMPS = {
@@ -109,7 +110,7 @@ async def _write(session: AsyncSession, job: Job, old: JobState, values: dict[st
     if not changed:
         return True
     params = {"known_id": job.id, "known_state": old, **changed}
-    won = (await session.exec(_KNOWN_JOB, params=params)).rowcount == 1
+    won = (await execute(session, _KNOWN_JOB, **params)).rowcount == 1
     if not won:
         changed = await _present(session, job.id)
     for name, value in changed.items():

@@ -9,9 +9,10 @@ small transaction is a wake-up of that thread and one back. The commit waits for
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from time import monotonic
-from typing import Any, Protocol
+from typing import Protocol
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
@@ -21,6 +22,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from gql_gateway.store.engines import BUSY_SECONDS
 from gql_gateway.store.failures import connecting
+from gql_gateway.store.sessions import sessions_in_place
 
 _FIRST_WAIT, _LONGEST_WAIT = 0.001, 0.05
 
@@ -66,6 +68,7 @@ class InPlaceWriter:
         self._engine = engine
         self._sessions = sessions_in_place(engine)
         self._turn = asyncio.Lock()
+        self._disk = ThreadPoolExecutor(1, "store")  # of its own: in the loop's a commit may stand behind slow work
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[AsyncSession]:
@@ -80,7 +83,7 @@ class InPlaceWriter:
 
     async def commit(self, session: AsyncSession) -> None:
         """Also for a caller that is cancelled meanwhile, this lasts until the session is no longer in use."""
-        committing = asyncio.ensure_future(asyncio.to_thread(session.sync_session.commit))
+        committing = asyncio.get_running_loop().run_in_executor(self._disk, session.sync_session.commit)
         cancelled: asyncio.CancelledError | None = None
         while not committing.done():
             try:
@@ -92,6 +95,7 @@ class InPlaceWriter:
             raise cancelled
 
     async def close(self) -> None:
+        self._disk.shutdown(wait=False)
         self._engine.dispose()
 
     async def _begin(self, session: Session) -> None:
@@ -112,20 +116,3 @@ class InPlaceWriter:
 
 def _is_busy(error: OperationalError) -> bool:
     return (getattr(error.orig, "sqlite_errorcode", 0) & 0xFF) == sqlite3.SQLITE_BUSY
-
-
-class _AtOnce(AsyncSession):
-    """The asynchronous interface over a session that answers at once; SQLAlchemy's own wants asynchronous cursors."""
-
-    async def exec(self, statement: Any, **options: Any) -> Any:
-        return self.sync_session.exec(statement, **options)
-
-
-def sessions_in_place(engine: Engine) -> async_sessionmaker[AsyncSession]:
-    """Sessions with the asynchronous interface whose statements are executed in the caller's own thread."""
-
-    class InPlace(Session):
-        def get_bind(self, *_: Any, **_options: Any) -> Engine:
-            return engine
-
-    return async_sessionmaker(class_=_AtOnce, sync_session_class=InPlace, expire_on_commit=False)

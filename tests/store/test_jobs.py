@@ -1,6 +1,8 @@
 """Jobs are added once, found by those who may, and listed newest first, whatever is added meanwhile."""
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
@@ -216,3 +218,9 @@ async def test_jobs_are_found_by_labels_and_time(database: Database) -> None:
     async with database.transaction() as session:
         await jobs.remove(session, labelled)
         assert not list(await session.exec(select(JobLabel)))
+
+
+def test_a_row_has_its_attributes_though_nothing_was_made_or_read_before() -> None:
+    words = "from gql_gateway.store.tables import Job, made; print(made(Job, id='x', state='QUEUED').state)"
+    done = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, check=True)
+    assert done.stdout == "QUEUED\n"
