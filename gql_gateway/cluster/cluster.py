@@ -130,9 +130,9 @@ class Cluster:
             ClusterUnavailable: surely not submitted.
             ClusterTimeout: it may have been; look for it before any second try.
         """
-        argv = slurm.sbatch(job_id)
+        argv, enough = slurm.sbatch(job_id), slurm.SUBMITTED
         return slurm.read_submission(
-            await self._control.run(argv, seconds=self.config.submit_timeout, again=False, text=script)
+            await self._control.run(argv, seconds=self.config.submit_timeout, again=False, text=script, enough=enough)
         )
 
     async def forecast(self, job_id: str, script: str) -> Forecast:

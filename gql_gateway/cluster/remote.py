@@ -49,15 +49,17 @@ class Remote:
             except ConnectionGone:
                 return await self._once_more(op, fields, again, seconds=seconds, body=body)
 
-    async def run(self, argv: Sequence[str], *, seconds: float, again: bool = True, text: str = "") -> Answer:
-        """Run a command with `text` as its input.
+    async def run(
+        self, argv: Sequence[str], *, seconds: float, again: bool = True, text: str = "", enough: str | None = None
+    ) -> Answer:
+        """Run a command with `text` as its input; once its output is `enough` (a pattern), it has succeeded.
 
         Raises:
             ClusterUnavailable, ClusterTimeout: as `call`.
         """
         answer = await self.call(
             "run",
-            self._command(argv),
+            {**self._command(argv), **({"enough": enough} if enough else {})},
             seconds=seconds,
             again=again,
             body=text.encode(),

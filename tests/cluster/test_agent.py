@@ -45,8 +45,10 @@ class Local:
         head, size = LENGTHS.unpack(self.output.read(LENGTHS.size))
         return orjson.loads(self.output.read(head)), self.output.read(size)
 
-    def run(self, argv: list[str], body: bytes = b"", seconds: float = 10, limit: int = 1000) -> tuple[Any, bytes]:
-        self.send(1, "run", body, argv=argv, seconds=seconds, limit=limit, slurm_path="/opt/slurm/bin")
+    def run(
+        self, argv: list[str], body: bytes = b"", seconds: float = 10, limit: int = 1000, **more: object
+    ) -> tuple[Any, bytes]:
+        self.send(1, "run", body, argv=argv, seconds=seconds, limit=limit, slurm_path="/opt/slurm/bin", **more)
         return self.receive()
 
 
@@ -196,6 +198,18 @@ def test_a_command_may_be_started_before_its_input_is_known(agent: Local) -> Non
 
 def test_one_whose_input_does_not_come_is_ended(agent: Local) -> None:
     assert gone(a_sleeper(agent, early=True))
+
+
+def test_a_command_that_has_said_enough_is_not_waited_for_and_does_not_stay(agent: Local) -> None:
+    said, out = agent.run(["sh", "-c", "cat; echo $$; exec sleep 60"], b"", enough="[0-9]+\\n")
+    assert (said["ok"]["exit"], said["ok"]["out"]) == (0, len(out))
+    assert gone(int(out))
+
+
+@pytest.mark.parametrize("words", ["echo word; echo 1", "echo 1; echo 2", "printf 1", "echo a complaint >&2; echo 1"])
+def test_what_is_more_or_less_than_enough_is_waited_for(agent: Local, words: str) -> None:
+    said, _ = agent.run(["sh", "-c", f"exec 3>&1; {{ {words}; }} | cat; exit 7"], enough="[0-9]+\\n")
+    assert said["ok"]["exit"] == 7
 
 
 def test_slow_commands_do_not_hold_up_files(agent: Local, tmp_path: Path) -> None:

@@ -1,19 +1,22 @@
 """Commands of Slurm's: argv lists without a shell, bounded in time and output, dead when the agent is."""
 
+import collections
 import contextlib
 import os
+import re
 import selectors
 import signal
 import subprocess
 import threading
 import time
-from typing import Dict, List, Optional, Set, Tuple
+from typing import Deque, Dict, List, Optional, Pattern, Set, Tuple
 
 from gql_gateway.cluster.agent.guard import Guard
 from gql_gateway.cluster.agent.wire import Header, Wrong
 
 PIECE = 65536
 EARLY_MOST, EARLY_SECONDS = 4, 2.0
+LEAVE_SECONDS = 2.0
 NEEDED = ("SLURM_CONF", "SLURM_CONF_SERVER")  # where a site says which cluster this is
 # These would change what a command does or how it answers, whatever its options say.
 UNWANTED = ("SLURM_", "SBATCH_", "SQUEUE_", "SACCT_", "SCANCEL_", "SINFO_", "SCONTROL_", "LC_", "LANG")
@@ -34,26 +37,44 @@ class Commands:
     def __init__(self) -> None:
         self.running: Set[int] = set()
         self.early: Dict[Tuple[str, ...], subprocess.Popen[bytes]] = {}
+        self.leaving: Deque[subprocess.Popen[bytes]] = collections.deque()
         self.lock = threading.Lock()
         self.guard = Guard()
 
     def run(self, request: Header, body: bytes) -> Tuple[Header, bytes]:
-        """Run one command to its end, or an `early` one to where it reads its input, which may come soon."""
+        """Run one command to its end, or an `early` one to where it reads its input, which may come soon.
+
+        One that prints what is `enough`, and no complaint, has succeeded: it is not waited for, but seen off later.
+        """
         argv: List[str] = request["argv"]
         started = time.monotonic()
         if request.get("early"):
             self.start_early(argv, request["slurm_path"])
             return {}, b""
         process = self.taken(argv) or self.start(argv, request["slurm_path"])
+        enough = re.compile(request["enough"].encode()) if "enough" in request else None
+        ended = True
         try:
-            out, err = pump(process, body, started + request["seconds"], request["limit"])
-            code = process.wait(max(0.1, started + request["seconds"] - time.monotonic()))
+            out, err, ended = pump(process, body, started + request["seconds"], request["limit"], enough)
+            code = process.wait(max(0.1, started + request["seconds"] - time.monotonic())) if ended else 0
         except (subprocess.TimeoutExpired, TimeoutError):
             words = f"{argv[0]} gave no answer within {request['seconds']:g} s."
             raise Wrong("CLUSTER_TIMEOUT", words) from None
         finally:
-            self.stop(process)
+            if ended:
+                self.stop(process)
+            else:
+                self.leaving.append(process)
         return {"exit": code, "seconds": time.monotonic() - started, "out": len(out)}, out + err
+
+    def see_off(self) -> None:
+        """Wait for those that have said enough, and end them where they stay."""
+        with contextlib.suppress(IndexError):
+            while True:
+                process = self.leaving.popleft()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(LEAVE_SECONDS)
+                self.stop(process)
 
     def start(self, argv: List[str], slurm_path: str) -> "subprocess.Popen[bytes]":
         env = self.guard.marked(environment(slurm_path))
@@ -119,8 +140,10 @@ def kill_group(pid: int) -> None:
         os.killpg(pid, signal.SIGKILL)
 
 
-def pump(process: "subprocess.Popen[bytes]", body: bytes, deadline: float, limit: int) -> Tuple[bytes, bytes]:
-    """Write input and read both outputs until they end."""
+def pump(
+    process: "subprocess.Popen[bytes]", body: bytes, deadline: float, limit: int, enough: Optional[Pattern[bytes]]
+) -> Tuple[bytes, bytes, bool]:
+    """Write input and read both outputs until they end, or until there is enough; whether they ended."""
     assert process.stdin
     assert process.stdout
     assert process.stderr
@@ -145,7 +168,9 @@ def pump(process: "subprocess.Popen[bytes]", body: bytes, deadline: float, limit
                     selector.unregister(key.fileobj)
                     if key.data is None:
                         process.stdin.close()
-    return bytes(out), bytes(err)
+            if enough and not err and enough.fullmatch(out):
+                return bytes(out), b"", False
+    return bytes(out), bytes(err), True
 
 
 def feed(fd: int, left: memoryview) -> memoryview:

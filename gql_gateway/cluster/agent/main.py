@@ -97,6 +97,8 @@ class Agent:
     def answer(self, request: Header, body: bytes) -> None:
         operation = self.commands.run if request["op"] == "run" else OPERATIONS[request["op"]]
         guarded(self.wire, request, lambda: operation(request, body))
+        if request["op"] == "run":
+            self.commands.see_off()
 
 
 def guarded(wire: Wire, request: Header, work: Callable[[], files.Answer]) -> None:
