@@ -118,9 +118,9 @@ class Cluster:
 
     # -- Slurm --------------------------------------------------------------------------------------------------
 
-    def expect_submission(self, job_id: str) -> None:
+    async def expect_submission(self, job_id: str) -> None:
         """Have sbatch load, since `submit` may follow: of its 5.5 ms it takes 2.5 before it reads the script."""
-        self._control.start(slurm.sbatch(job_id))
+        await self._control.start(slurm.sbatch(job_id))
 
     async def submit(self, job_id: str, script: str) -> str:
         """Submit a script once; its Slurm id.

@@ -69,13 +69,16 @@ class Remote:
         out, err = answer.body[:split].decode(errors="replace"), answer.body[split:].decode(errors="replace")
         return Answer(header["exit"], out, err)
 
-    def start(self, argv: Sequence[str]) -> None:
+    async def start(self, argv: Sequence[str]) -> None:
         """Have a command that reads input load while its input is not known; `run` with the same words goes on with it.
 
         Where the connection does not stand, or `run` does not come within 2 s, it is as if nothing had been said.
         """
         if self._agent:
             self._agent.tell("run", {**self._command(argv), "early": True})
+            await asyncio.sleep(
+                0
+            )  # what was written leaves at the event loop's next turn, and the caller keeps it busy
 
     async def follow(self, news: Callable[[Reply], None], fields: Mapping[str, object]) -> NoReturn:
         """Follow a file until the connection is gone.

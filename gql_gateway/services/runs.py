@@ -27,15 +27,21 @@ from gql_gateway.store.tables import Job
 
 log = structlog.get_logger()
 
+_LOOK_SECONDS = 2.0
+"""A bell may be lost: so long is waited for one before the store is asked again."""
+
 
 class Submitting(Protocol):
     """What the watcher does for a launch that it can submit at once; for any other one, nothing."""
 
-    def expect(self, job_id: str) -> None:
+    async def expect(self, job_id: str) -> None:
         """Begin what takes time and does no harm if the launch does not come."""
 
-    async def announce(self, session: AsyncSession, job_id: str) -> None:
-        """Say, in the transaction that records the launch, that the job is submitted next."""
+    async def announce(self, session: AsyncSession, job: Job) -> bool:
+        """Say, in the transaction that records the launch, that the job is submitted next; whether it is."""
+
+    def hand_over(self, job: Job) -> asyncio.Future[bool]:
+        """Submit what was announced, now that this is on the disk; True: what came of it is, and `job` says it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +80,9 @@ class Runs:
                 LIMIT_EXCEEDED (active jobs).
         """
         job = await self._jobs.require(identity, job_id)
-        if job.state is JobState.CREATED:
-            await self._record_launch(job, identity)
-        job = await self._settled(job.id, lambda row: row.state is not JobState.LAUNCHING)
+        recorded = await self._record_launch(job, identity) if job.state is JobState.CREATED else None
+        if not (recorded and await self._is_told(recorded)):
+            job = await self._settled(job.id, lambda row: row.state is not JobState.LAUNCHING)
         if job.state is JobState.CANCELLED and job.launched_at is None:
             raise refuse(
                 ErrorCode.INVALID_STATE, "This job was cancelled before it was launched. Clone it to run it.", *JOB_ID
@@ -100,10 +106,12 @@ class Runs:
         except SubmitRefused as refused:
             raise refused.at(*JOB_ID) from None
 
-    async def _record_launch(self, job: Job, identity: Identity) -> None:
+    async def _record_launch(self, job: Job, identity: Identity) -> asyncio.Future[bool] | None:
+        """Record a launch; what tells when `job` has Slurm's answer, where that need not be read."""
+        announced = False
         submitting = self._submitting(job.cluster)
         if submitting:
-            submitting.expect(job.id)
+            await submitting.expect(job.id)
         async with self._database.transaction() as session:
             await users.lock(session, job.owner_id)  # two launches at once would both pass the count
             if await jobs.count_active(session, job.owner_id) >= self._limits.active_jobs:
@@ -115,8 +123,16 @@ class Runs:
             at = datetime.now(UTC)
             if await jobs.advance(session, job, JobState.LAUNCHING, at=at, actor=identity.email, launched_at=at):
                 await note(session, identity, AuditAction.LAUNCH, job)
-                if submitting:
-                    await submitting.announce(session, job.id)
+                announced = submitting is not None and await submitting.announce(session, job)
+        return submitting.hand_over(job) if submitting and announced else None
+
+    async def _is_told(self, recorded: asyncio.Future[bool]) -> bool:
+        """Whether who submits says in good time what came of it; else somebody else may know."""
+        try:
+            async with asyncio.timeout(min(_LOOK_SECONDS, self._limits.answer_seconds)):
+                return await recorded
+        except TimeoutError:
+            return False
 
     async def cancel(self, identity: Identity, job_id: str | None) -> Job:
         """Ask for a job to be cancelled, and wait a bounded time until it ended. Again, or after its end: no change.
@@ -149,4 +165,4 @@ class Runs:
                 left = deadline - asyncio.get_running_loop().time()
                 if done(job) or left <= 0:
                     return job
-                await bell.wait(min(left, 2.0))
+                await bell.wait(min(left, _LOOK_SECONDS))

@@ -7,13 +7,15 @@ about to change. Nothing here changes a state: that is `jobs.advance`.
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CursorResult, Update, and_, bindparam, or_, update
+from sqlalchemy import CursorResult, Update, and_, bindparam, exists, or_, update
+from sqlalchemy.orm.attributes import set_committed_value
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from gql_gateway.core.states import ACTIVE, IN_SLURM, JobState
 from gql_gateway.store import listing
 from gql_gateway.store.database import Database
+from gql_gateway.store.sessions import execute
 from gql_gateway.store.tables import Job, table_of
 
 _JOBS = table_of(Job)
@@ -31,6 +33,17 @@ _BEGIN_SUBMIT = (
         reason=bindparam("why"),
     )
 )
+_OTHERS = _JOBS.alias()
+_BEGIN_SUBMIT_OF_NEXT = _BEGIN_SUBMIT.where(
+    ~exists().where(
+        _OTHERS.c.cluster == bindparam("known_cluster"),
+        _OTHERS.c.state == JobState.LAUNCHING,
+        _OTHERS.c.id != bindparam("known_id"),
+        _OTHERS.c.deleted_at.is_(None),
+        _OTHERS.c.cancel_requested_at.is_(None),
+        _OTHERS.c.submit_unknown_since.is_(None),
+    )
+)
 _TO_SUBMIT = (
     select(*_JOBS.c)
     .where(
@@ -43,8 +56,8 @@ _TO_SUBMIT = (
 )
 
 
-async def _changed(session: AsyncSession, statement: Update, **params: object) -> bool:
-    result: CursorResult[Any] = await session.exec(statement, params=params)
+async def _changed(session: AsyncSession, statement: Update) -> bool:
+    result: CursorResult[Any] = await session.exec(statement)
     return result.rowcount == 1
 
 
@@ -58,12 +71,28 @@ async def ask_cancel(session: AsyncSession, job_id: str, *, at: datetime, by: st
     )
 
 
-async def begin_submit(session: AsyncSession, job_id: str, *, at: datetime, reason: str | None = None) -> bool:
+async def begin_submit(session: AsyncSession, job: Job, *, at: datetime, reason: str | None = None) -> bool:
     """Record that an sbatch is about to be sent, whose outcome is unknown until it is recorded, and what to say of it.
 
     False where the job is no longer to be launched: cancelled meanwhile, or begun by another.
     """
-    return await _changed(session, _BEGIN_SUBMIT, known_id=job_id, at=at, why=reason)
+    begun = (await execute(session, _BEGIN_SUBMIT, known_id=job.id, at=at, why=reason)).rowcount == 1
+    return begun and _note_begun(job, at, reason)
+
+
+async def begin_submit_of_next(session: AsyncSession, job: Job, *, at: datetime, reason: str | None = None) -> bool:
+    """The same, and False also where another job of the cluster waits to be submitted: it was launched before."""
+    values = {"known_id": job.id, "known_cluster": job.cluster, "at": at, "why": reason}
+    begun = (await execute(session, _BEGIN_SUBMIT_OF_NEXT, **values)).rowcount == 1
+    return begun and _note_begun(job, at, reason)
+
+
+def _note_begun(job: Job, at: datetime, reason: str | None) -> bool:
+    """Have the object as the row is: what is recorded next is compared with it."""
+    set_committed_value(job, "submit_unknown_since", at)
+    set_committed_value(job, "submit_attempts", job.submit_attempts + 1)
+    set_committed_value(job, "reason", reason)
+    return True
 
 
 async def take_back(session: AsyncSession, job_id: str, *, reason: str, announced: datetime | None = None) -> bool:

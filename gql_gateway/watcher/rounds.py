@@ -136,6 +136,7 @@ class Rounds:
                 for job_id in self._canceller.take_touched():
                     self._expect(slurm_name(job_id), end=True)
                 await bell.wait(_most(wait))
+                await asyncio.sleep(0)  # whoever waits for the answer to a launch was rung for last, and goes first
 
     # -- polling ------------------------------------------------------------------------------------------------
 

@@ -1,8 +1,9 @@
 """Submit launched jobs, one after another. The only place that calls sbatch.
 
 An sbatch is announced in the store before it is sent. Whatever dies then, the announcement stays, and the next pass
-looks the token up in Slurm before it even thinks of a second try. Where nothing stands in the way, the transaction
-that records a launch announces it at once; the pass that it wakes then sends what nobody has sent.
+looks the token up in Slurm before it even thinks of a second try. Where nothing stands in the way and nobody waits, the
+transaction that records a launch announces it at once; the pass that it wakes then sends it, before it asks the store
+who else waits.
 
 What stands in the way of one job stands in the way of all behind it: a cluster that does not answer is asked once in
 growing waits, and not once for each job that waits.
@@ -10,6 +11,7 @@ growing waits, and not once for each job that waits.
 
 import asyncio
 import random
+from collections import deque
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from time import monotonic
@@ -66,30 +68,44 @@ class Submitter:
         self._submitted = False
         self._at_work = True
         self._announced: dict[str, tuple[datetime, float]] = {}
+        self._handed_over: deque[tuple[Job, asyncio.Future[bool]]] = deque()
 
     @property
     def _is_free(self) -> bool:
         """Whether an sbatch would be sent at once."""
         return not self._at_work and monotonic() >= self._rest_until and self._pace.is_free
 
-    def expect(self, job_id: str) -> None:
+    async def expect(self, job_id: str) -> None:
         """Have sbatch load for a launch that is about to be recorded, if it would be the next one, and at once."""
         if self._is_free:
-            self._cluster.expect_submission(job_id)
+            await self._cluster.expect_submission(job_id)
 
-    async def announce(self, session: AsyncSession, job_id: str) -> None:
+    async def announce(self, session: AsyncSession, job: Job) -> bool:
         """Announce a launch in the transaction that records it, if its sbatch would be the next one, and at once.
 
         Else nothing is done, and the launch waits for its turn.
         """
         if not self._is_free or not await self._leads(session):
-            return
+            return False
         at = datetime.now(UTC)
-        if await wishes.begin_submit(session, job_id, at=at, reason=ASKED):
-            self._pace.turn()
-            now = monotonic()
-            self._announced = {key: kept for key, kept in self._announced.items() if now < kept[1] + KEPT_SECONDS}
-            self._announced[job_id] = at, now
+        if not await wishes.begin_submit_of_next(session, job, at=at, reason=ASKED):
+            return False
+        self._pace.turn()
+        now = monotonic()
+        self._announced = {key: kept for key, kept in self._announced.items() if now < kept[1] + KEPT_SECONDS}
+        self._announced[job.id] = at, now
+        return True
+
+    def hand_over(self, job: Job) -> asyncio.Future[bool]:
+        """Give the next pass a launch whose announcement is on the disk, so that it need not ask the store for it.
+
+        Returns:
+            True once what became of the sbatch is on the disk, and `job` is as the store has it. False where the store
+            is to be asked. While there is no pass there is no answer.
+        """
+        recorded: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._handed_over.append((job, recorded))
+        return recorded
 
     async def carry_out(self) -> float | None:
         """One pass over every launched job, oldest launch first.
@@ -104,12 +120,14 @@ class Submitter:
             return await self._carry_out()
         finally:
             self._at_work = False
+            self._give_back_handed_over()
 
     async def _carry_out(self) -> float | None:
-        waiting = await wishes.to_submit(self._database, self._cluster.name)
-        self._unknown.keep_only({job.id for job in waiting})
         waits = []
         try:
+            await self._send_handed_over()
+            waiting = await wishes.to_submit(self._database, self._cluster.name)
+            self._unknown.keep_only({job.id for job in waiting})
             for job in waiting:
                 if not job.submit_unknown_since:
                     await self._begin(job)
@@ -140,15 +158,36 @@ class Submitter:
             await wishes.explain_waiting(session, self._cluster.name, f"{refused} Trying again.")
         return wait
 
+    async def _send_handed_over(self) -> None:
+        """Send what was handed over; one that had to wait is left to the pass over all that the store knows of."""
+        while self._handed_over:
+            job, recorded = self._handed_over.popleft()
+            try:
+                if self._is_fresh(job):
+                    del self._announced[job.id]
+                    await self._submit(job)
+                    _tell(recorded, known=True)
+            finally:
+                _tell(recorded, known=False)
+            for _ in range(2):  # whoever waits for the answer goes first, and then the answer
+                await asyncio.sleep(0)
+
+    def _give_back_handed_over(self) -> None:
+        """Leave what a pass could not send to the next one, which asks the store."""
+        for _, recorded in self._handed_over:
+            _tell(recorded, known=False)
+        self._handed_over.clear()
+
     async def _sent_as_announced(self, job: Job) -> bool:
         """Send what `announce` announced; False where that was not here, or somebody else has taken it up since.
 
         One that had to wait is announced anew: another may lead by now, and will send it when it is not found for long.
         """
-        at, since = self._announced.pop(job.id, (None, 0.0))
+        fresh = self._is_fresh(job)
+        at, _ = self._announced.pop(job.id, (None, 0.0))
         if at is None or at != job.submit_unknown_since:
             return False
-        if monotonic() < since + FRESH_SECONDS:
+        if fresh:
             await self._submit(job)
             return True
         async with self._database.transaction() as session:
@@ -156,11 +195,16 @@ class Submitter:
         await self._begin(job)
         return True
 
+    def _is_fresh(self, job: Job) -> bool:
+        """Whether it is so short a time since `announce` announced a job that nobody else can have taken it up."""
+        announced = self._announced.get(job.id)
+        return announced is not None and monotonic() < announced[1] + FRESH_SECONDS
+
     async def _begin(self, job: Job) -> None:
         await asyncio.sleep(self._pace.turn())
         now = datetime.now(UTC)
         async with self._database.transaction() as session:
-            begun = await self._leads(session) and await wishes.begin_submit(session, job.id, at=now, reason=ASKED)
+            begun = await self._leads(session) and await wishes.begin_submit(session, job, at=now, reason=ASKED)
         if begun:
             await self._submit(job)
 
@@ -226,6 +270,12 @@ class Submitter:
             await self._cluster.cancel(twin.slurm_job_id, only_waiting=True)
         await self._recorder.record(job, kept)
         self._submitted = True
+
+
+def _tell(recorded: asyncio.Future[bool], *, known: bool) -> None:
+    """Say it unless it was said, or nobody waits for it any more."""
+    if not recorded.done():
+        recorded.set_result(known)
 
 
 def _queued(job: Job, slurm_job_id: str) -> Observation:

@@ -21,26 +21,37 @@ async def test_cancel_is_asked_once_and_only_of_what_is_active(database: Databas
 async def test_one_submission_at_a_time(database: Database) -> None:
     job = await a_job(database, state=JobState.LAUNCHING)
     async with database.transaction() as session:
-        assert await wishes.begin_submit(session, job.id, at=NOW)
-        assert not await wishes.begin_submit(session, job.id, at=NOW)
+        assert await wishes.begin_submit(session, job, at=NOW)
+        assert not await wishes.begin_submit(session, job, at=NOW)
         assert await wishes.take_back(session, job.id, reason="controller away")
-        assert await wishes.begin_submit(session, job.id, at=NOW, reason="asked")
+        assert await wishes.begin_submit(session, job, at=NOW, reason="asked")
     found = await stored(database, job)
     assert (found.submit_attempts, found.submit_unknown_since, found.reason) == (2, NOW, "asked")
     async with database.transaction() as session:
         await wishes.take_back(session, job.id, reason="")
         assert await wishes.ask_cancel(session, job.id, at=NOW, by="a")
-        assert not await wishes.begin_submit(session, job.id, at=NOW)
+        assert not await wishes.begin_submit(session, job, at=NOW)
+
+
+async def test_nobody_is_next_while_another_waits(database: Database) -> None:
+    owner = await a_user(database)
+    waiting, job = [await a_job(database, owner, state=JobState.LAUNCHING) for _ in range(2)]
+    await a_job(database, owner, state=JobState.LAUNCHING, cluster="other")
+    async with database.transaction() as session:
+        assert not await wishes.begin_submit_of_next(session, job, at=NOW)
+        assert await wishes.begin_submit(session, waiting, at=NOW)
+        assert await wishes.begin_submit_of_next(session, job, at=NOW, reason="asked")
+    assert job.model_dump() == (await stored(database, job)).model_dump()
 
 
 async def test_a_cancel_wins_against_a_submission_or_waits_for_its_outcome(database: Database) -> None:
     owner = await a_user(database)
     early, late = [await a_job(database, owner, state=JobState.LAUNCHING) for _ in range(2)]
     async with database.transaction() as session:
-        assert await wishes.begin_submit(session, late.id, at=NOW)
+        assert await wishes.begin_submit(session, late, at=NOW)
         for job in (early, late):
             assert await wishes.ask_cancel(session, job.id, at=NOW, by="a")
-        assert not await wishes.begin_submit(session, early.id, at=NOW)
+        assert not await wishes.begin_submit(session, early, at=NOW)
         assert [job.id for job in await wishes.to_cancel(session, "local")] == [early.id]
     assert [job.id for job in await wishes.to_submit(database, "local")] == [late.id]
     async with database.transaction() as session:
@@ -54,7 +65,7 @@ async def test_why_all_who_wait_do(database: Database) -> None:
     waiting, announced = [await a_job(database, owner, state=JobState.LAUNCHING) for _ in range(2)]
     elsewhere = await a_job(database, owner, state=JobState.LAUNCHING, cluster="other")
     async with database.transaction() as session:
-        await wishes.begin_submit(session, announced.id, at=NOW)
+        await wishes.begin_submit(session, announced, at=NOW)
         await wishes.explain_waiting(session, "local", "away")
     reasons = [(await stored(database, job)).reason for job in (waiting, announced, elsewhere)]
     assert reasons == ["away", None, None]
@@ -106,7 +117,7 @@ async def test_what_is_to_be_done(database: Database) -> None:
     queued = await a_job(database, owner, state=JobState.QUEUED)
     await a_job(database, owner, state=JobState.LAUNCHING, launched_at=NOW, cluster="other")
     async with database.transaction() as session:
-        assert await wishes.begin_submit(session, begun.id, at=NOW)
+        assert await wishes.begin_submit(session, begun, at=NOW)
         for job in (queued, begun, late):
             assert await wishes.ask_cancel(session, job.id, at=NOW, by="a")
         await wishes.explain_waiting(session, "local", "controller away")
