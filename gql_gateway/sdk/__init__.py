@@ -51,9 +51,9 @@ from gql_gateway.sdk.job_types import (
     JobState,
     JobStatus,
     OutputChunk,
-    Resources,
     Transfer,
 )
+from gql_gateway.sdk.run_types import Resources, Usage
 from gql_gateway.sdk.site_types import Cluster, ClusterHealth, Heartbeat, Partition, User
 
 __all__ = [
@@ -101,6 +101,7 @@ __all__ = [
     "Unauthenticated",
     "Unavailable",
     "UnknownOperation",
+    "Usage",
     "User",
     "UserNotCreated",
     "WaitTimeout",

@@ -33,6 +33,7 @@ _COLOURS = {
 _FAILED = "bold red"
 _BARS_KEPT = 20
 _WIDE = 120
+_MINUTE = 60
 _UTC = timezone.utc  # noqa: UP017 - datetime.UTC begins with Python 3.11
 
 
@@ -95,8 +96,34 @@ def _facts(job: JobInfo) -> list[tuple[str, object]]:
         ("Started", _clock(job.started_at)),
         ("Ended", _clock(job.ended_at)),
         ("Ran", _ran(job)),
+        *_used(job),
         ("Confirmed", _clock(job.observed_at)),
     ]
+
+
+def _used(job: JobInfo) -> list[tuple[str, object]]:
+    """What it used, against what it asked for."""
+    if job.usage is None:
+        return []
+    return [("CPU time", _cpu_time(job)), ("Peak memory", _peak_memory(job)), ("Ran on", job.usage.nodes)]
+
+
+def _cpu_time(job: JobInfo) -> str | None:
+    if job.usage is None or job.usage.cpu_seconds is None:
+        return None
+    used = job.usage.cpu_seconds
+    words = f"{used:.1f}s" if used < _MINUTE else _span(used)
+    cpus = "1 CPU" if job.resources.cpus == 1 else f"{job.resources.cpus} CPUs"
+    return words if job.cpu_efficiency is None else f"{words}, {job.cpu_efficiency:.0%} of {cpus}"
+
+
+def _peak_memory(job: JobInfo) -> str | None:
+    if job.usage is None or job.usage.peak_memory is None:
+        return None
+    asked = job.resources
+    task = " in one task" if asked.nodes * asked.tasks_per_node > 1 else ""
+    most = "" if asked.memory_per_node is None else f" of {decimal(asked.memory_per_node)} a node"
+    return decimal(job.usage.peak_memory) + task + most
 
 
 def history_table(changes: Iterable[JobChange]) -> Table:

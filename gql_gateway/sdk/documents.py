@@ -6,7 +6,7 @@ fragment JobFields on Job {
   resources { partition nodes tasksPerNode cpusPerTask memoryPerNode gpusPerNode timeLimitSeconds }
   state isFinal slurmJobId nativeState reason exitCode signal
   createdAt launchedAt expectedStartAt startedAt endedAt observedAt
-  labels { key value }
+  labels { key value } usage { elapsedSeconds cpuSeconds peakMemory nodes }
 }"""
 _FILE = """
 fragment FileFields on JobFile { path name kind size modifiedAt downloadUrl }"""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from gql_gateway.sdk.record import Record, parse_time, read_time
+from gql_gateway.sdk.run_types import Resources, Usage
 
 
 class JobState(str, Enum):  # noqa: UP042 - StrEnum begins with Python 3.11
@@ -53,34 +54,11 @@ class FileKind(str, Enum):  # noqa: UP042 - as above
 
 
 @dataclass(frozen=True)
-class Resources(Record):
-    """What a job asks of Slurm. Memory in bytes on each node, time in seconds; None leaves it to the partition."""
-
-    partition: str | None
-    nodes: int
-    tasks_per_node: int
-    cpus_per_task: int
-    memory_per_node: int | None
-    gpus_per_node: int
-    time_limit_seconds: int | None
-
-    @classmethod
-    def of(cls, data: Mapping[str, Any]) -> "Resources":
-        """Read the gateway's answer."""
-        return cls(
-            partition=data["partition"],
-            nodes=data["nodes"],
-            tasks_per_node=data["tasksPerNode"],
-            cpus_per_task=data["cpusPerTask"],
-            memory_per_node=data["memoryPerNode"],
-            gpus_per_node=data["gpusPerNode"],
-            time_limit_seconds=data["timeLimitSeconds"],
-        )
-
-
-@dataclass(frozen=True)
 class JobInfo(Record):
-    """A job as the gateway last showed it, with the evidence for its state; `labels` in the order they were given."""
+    """A job as the gateway last showed it, with the evidence for its state.
+
+    `labels` are in the order in which they were given; `usage` is None before it starts.
+    """
 
     id: str
     name: str
@@ -104,6 +82,7 @@ class JobInfo(Record):
     ended_at: datetime | None
     observed_at: datetime | None
     labels: dict[str, str]
+    usage: Usage | None
 
     _aliases: ClassVar[Mapping[str, str]] = {"jobid": "id", "_id": "id", "message": "message"}
 
@@ -111,6 +90,16 @@ class JobInfo(Record):
     def message(self) -> str:
         """The state in words."""
         return f"{self.state}: {self.reason}" if self.reason else str(self.state)
+
+    @property
+    def cpu_efficiency(self) -> float | None:
+        """Processor time as a part of what the CPUs asked for could give while it ran; None where it is not known.
+
+        It may be above 1: Slurm may give whole cores for CPUs, and not every site holds a job to its CPUs.
+        """
+        if self.usage is None or self.usage.cpu_seconds is None or not self.usage.elapsed_seconds:
+            return None
+        return self.usage.cpu_seconds / (self.usage.elapsed_seconds * self.resources.cpus)
 
     @classmethod
     def values(cls, data: Mapping[str, Any]) -> dict[str, Any]:
@@ -138,6 +127,7 @@ class JobInfo(Record):
             "ended_at": parse_time(data["endedAt"]),
             "observed_at": parse_time(data["observedAt"]),
             "labels": {label["key"]: label["value"] for label in data["labels"]},
+            "usage": Usage.of(data["usage"]) if data["usage"] else None,
         }
 
     @classmethod

@@ -1,6 +1,7 @@
 """A scientist's day with the client, on the real site."""
 
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -135,6 +136,22 @@ def test_a_clone_has_the_inputs(scientist: HpcGateway, tmp_path: Path) -> None:
     copy.delete()
     with pytest.raises(NotFound):
         copy.refresh()
+
+
+def test_what_a_job_used(scientist: HpcGateway) -> None:
+    command = "head -c 40000000 /dev/zero | tr '\\0' a | sort > /dev/null; sleep 2"
+    job = scientist.new_job("used", IMAGE, command, memory_per_node="500M")
+    assert job.info.usage is None
+    job.launch()
+    job.wait(60)
+    deadline = time.monotonic() + 40
+    while (used := job.refresh().usage) is None or used.cpu_seconds is None:
+        assert time.monotonic() < deadline, "the site's accounts were not asked"
+        time.sleep(0.2)
+    assert used.elapsed_seconds >= 2
+    assert 10_000_000 < (used.peak_memory or 0) <= (job.info.resources.memory_per_node or 0)
+    assert (used.nodes or "").startswith("c")
+    assert 0 < (job.info.cpu_efficiency or 0) < 10
 
 
 def test_the_list_of_jobs(scientist: HpcGateway) -> None:

@@ -91,7 +91,10 @@ def test_the_script_runs(signed_in: dict[str, str], tmp_path: Path) -> None:
 def test_the_readmes_script_runs(gateway: GatewayProcess, signed_in: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "numbers.txt").write_text("3\n1\n2\n")
     text = "import os\ntoken = os.environ['GQL_GATEWAY_TOKEN']\n" + from_readme("python", "from", gateway)
-    assert said([sys.executable, "-c", text], tmp_path, signed_in) == "COMPLETED\n"
+    text += from_readme("python", "with", gateway)
+    ended, used = said([sys.executable, "-c", text], tmp_path, signed_in).splitlines()
+    assert ended == "COMPLETED"
+    assert re.fullmatch(r"sort \S+ 524288000 \S+", used)
     assert (tmp_path / "sorted.txt").read_text() == "1\n2\n3\n"
 
 

@@ -5,9 +5,20 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gql_gateway.sdk.job_types import FileKind, JobState, JobStatus
+from gql_gateway.sdk.job_types import FileKind, JobInfo, JobState, JobStatus
 from gql_gateway.sdk.record import read_time
+from gql_gateway.sdk.run_types import Usage
 
+RESOURCES = {
+    "partition": None,
+    "nodes": 1,
+    "tasksPerNode": 1,
+    "cpusPerTask": 1,
+    "memoryPerNode": None,
+    "gpusPerNode": 0,
+    "timeLimitSeconds": 60,
+}
+USED = {"elapsedSeconds": 10, "cpuSeconds": 15.0, "peakMemory": 1_200_000_000, "nodes": "c[1-2]"}
 JOB = {
     "id": "job_1",
     "name": "n",
@@ -16,15 +27,7 @@ JOB = {
     "image": "i",
     "command": "c",
     "args": None,
-    "resources": {
-        "partition": None,
-        "nodes": 1,
-        "tasksPerNode": 1,
-        "cpusPerTask": 1,
-        "memoryPerNode": None,
-        "gpusPerNode": 0,
-        "timeLimitSeconds": 60,
-    },
+    "resources": RESOURCES,
     "state": "FAILED",
     "isFinal": True,
     "slurmJobId": "7",
@@ -39,6 +42,7 @@ JOB = {
     "endedAt": None,
     "observedAt": None,
     "labels": [{"key": "project", "value": "water"}, {"key": "a", "value": ""}],
+    "usage": USED,
     "files": [
         {
             "path": "run.sh",
@@ -76,6 +80,17 @@ def test_json() -> None:
 
 def test_files_that_cannot_be_asked_for() -> None:
     assert JobStatus.of({**JOB, "files": None}).files is None
+
+
+def test_what_a_job_used() -> None:
+    job = JobInfo.of(JOB)
+    assert job.usage == Usage(elapsed_seconds=10, cpu_seconds=15.0, peak_memory=1_200_000_000, nodes="c[1-2]")
+    assert job.as_dict()["usage"]["peak_memory"] == 1_200_000_000
+    assert job.cpu_efficiency == 1.5
+    assert JobInfo.of({**JOB, "resources": {**RESOURCES, "nodes": 2, "cpusPerTask": 3}}).cpu_efficiency == 0.25
+    assert JobInfo.of({**JOB, "usage": None}).usage is None
+    for unknown in ({"cpuSeconds": None}, {"elapsedSeconds": 0}):
+        assert JobInfo.of({**JOB, "usage": {**USED, **unknown}}).cpu_efficiency is None
 
 
 def test_times() -> None:
