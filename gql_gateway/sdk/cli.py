@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from gql_gateway import __version__
-from gql_gateway.sdk import cli_files, cli_jobs, errors
+from gql_gateway.sdk import cli_files, cli_jobs, cli_submit, errors
 from gql_gateway.sdk.cli_common import AsJson, err, open_gateway, out, print_json, told
 from gql_gateway.sdk.cli_show import clusters_table, heartbeat_lines
 from gql_gateway.sdk.config import URL_VARIABLE, find_url, remember
@@ -36,6 +36,7 @@ app = typer.Typer(
     "`hpc submit --image /opt/img/tool.sif --upload inputs/ -- 'tool a.txt > result.txt'`\n\n"
     "`hpc logs last -f`\n\n`hpc get last --to results/`\n\n" + _CODES,
 )
+app.add_typer(cli_submit.app)
 app.add_typer(cli_jobs.app)
 app.add_typer(cli_files.app)
 

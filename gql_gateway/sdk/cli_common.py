@@ -65,6 +65,9 @@ def complete_jobs(context: typer.Context, incomplete: str) -> list[tuple[str, st
 JobId = Annotated[
     str, typer.Argument(metavar="JOB", help="The job's id, or `last`: your newest job.", autocompletion=complete_jobs)
 ]
+Several = Annotated[
+    list[str], typer.Argument(metavar="JOB", help="Ids of jobs, or `last`.", autocompletion=complete_jobs)
+]
 
 
 def print_json(value: Record | Sequence[Record] | dict[str, Any]) -> None:

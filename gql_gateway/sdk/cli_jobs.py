@@ -1,113 +1,27 @@
-"""`hpc` and jobs: submit, ls, show, logs, launch, cancel, clone, wait, delete."""
+"""`hpc` and jobs that there are: ls, show, logs, cancel, wait, delete."""
 
-import re
 import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.live import Live
 
 from gql_gateway.sdk import cli_options as options
-from gql_gateway.sdk.cli_common import AsJson, JobId, complete_jobs, err, find_job, open_gateway, out, print_json
-from gql_gateway.sdk.cli_show import TransferBars, history_table, job_table, jobs_table, state_text, sum_of
+from gql_gateway.sdk.cli_common import AsJson, JobId, Several, err, find_job, open_gateway, out, print_json
+from gql_gateway.sdk.cli_show import history_table, job_table, jobs_table, print_states
 from gql_gateway.sdk.cli_waiting import ENDS_IN_WORDS, INTERRUPTED, exit_code, wait_shown, way_back
-from gql_gateway.sdk.errors import FileNotFound, SubmitRefused
+from gql_gateway.sdk.errors import FileNotFound
 from gql_gateway.sdk.gateway import HpcGateway
 from gql_gateway.sdk.job import Job
-from gql_gateway.sdk.job_types import JobInfo, JobState, Transfer
+from gql_gateway.sdk.job_types import JobInfo, JobState
 
-_PLAIN_WORD = re.compile(r"[A-Za-z0-9_./+-]+")
 _SHOWN = 20
 
-Several = Annotated[
-    list[str], typer.Argument(metavar="JOB", help="Ids of jobs, or `last`.", autocompletion=complete_jobs)
-]
-
 app = typer.Typer()
-
-
-@app.command(epilog=options.SUBMIT_EXAMPLES)
-def submit(
-    context: typer.Context,
-    image: options.Image,
-    command: options.Command = None,
-    name: options.Name = None,
-    upload: options.Upload = None,
-    partition: options.Partition = None,
-    nodes: options.Nodes = None,
-    tasks_per_node: options.Tasks = None,
-    cpus_per_task: options.Cpus = None,
-    memory_per_node: options.Memory = None,
-    gpus_per_node: options.Gpus = None,
-    time_limit: options.Time = None,
-    account: options.Account = None,
-    qos: options.Qos = None,
-    env: options.Env = None,
-    label: options.Labels = None,
-    cluster: options.OnCluster = None,
-    no_launch: options.NoLaunch = False,
-    wait: options.Wait = False,
-    download: options.Download = None,
-    as_json: AsJson = False,
-) -> None:
-    """Create a job, send its files, launch it, and print its id."""
-    given = {key: value for key, value in locals().items() if key in options.RESOURCES} | command_of(command or [])
-    given["environment"] = options.read_pairs("--env", "NAME=VALUE", env or [])
-    given["labels"] = options.read_labels(label or [])
-    with open_gateway(context) as gateway:
-        job = _new(gateway, image, name, given)
-        _send(job, upload or [])
-        info = job.info if no_launch else _launch(job)
-        print_json(info) if as_json else out.print(job.id)
-        if wait or download:
-            _finish(job, download)
-
-
-def _launch(job: Job) -> JobInfo:
-    try:
-        return job.launch()
-    except SubmitRefused:
-        err.print(f"It stays, as {job.refresh().state}, with its files: {job.id}", markup=False)
-        raise
-
-
-def _new(gateway: HpcGateway, image: str, name: str | None, given: dict[str, Any]) -> Job:
-    plain = re.sub(r"[^A-Za-z0-9]+", "-", Path(image).stem).strip("-")[:64]
-    return gateway.new_job(name or plain or "job", image, **given)
-
-
-def command_of(words: Sequence[str]) -> dict[str, Any]:
-    """What a job runs: one line with blanks or signs in it is for the container's shell; words as typed need none."""
-    if not words:
-        return {}
-    return {"args": words} if len(words) > 1 or _PLAIN_WORD.fullmatch(words[0]) else {"command": words[0]}
-
-
-def _send(job: Job, sources: Sequence[Path]) -> None:
-    sent: list[Transfer] = []
-    with TransferBars() as bars:
-        for source in sources:
-            sent += job.upload_folder(source, "", bars) if source.is_dir() else [job.upload(source, None, bars)]
-    if sent:
-        err.print(sum_of("Sent", sent), markup=False)
-
-
-def _finish(job: Job, download: Path | None) -> None:
-    """Wait for a job that this command launched; leaving with Ctrl-C leaves it alone."""
-    try:
-        info = wait_shown(job)
-        if download:
-            with TransferBars() as bars:
-                fetched = job.download_folder(download, progress=bars)
-            err.print(f"{sum_of('Fetched', fetched)} into {download}", markup=False)
-    except KeyboardInterrupt:
-        way_back(job)
-        raise typer.Exit(INTERRUPTED) from None
-    raise typer.Exit(exit_code(info))
 
 
 @app.command(
@@ -198,35 +112,11 @@ def _print_file(job: Job, path: str) -> None:
                 sys.stdout.buffer.write(part)
 
 
-@app.command(epilog="**Example**\n\n`hpc submit --no-launch --image … && hpc put last big.h5 && hpc launch last`")
-def launch(context: typer.Context, jobs: Several, as_json: AsJson = False) -> None:
-    """Submit jobs to Slurm; again does no harm."""
-    with open_gateway(context) as gateway:
-        _report([find_job(gateway, job).launch() for job in jobs], as_json)
-
-
 @app.command(epilog="**Example**\n\n`hpc cancel last`")
 def cancel(context: typer.Context, jobs: Several, as_json: AsJson = False) -> None:
     """Cancel jobs; those that have ended stay as they are."""
     with open_gateway(context) as gateway:
-        _report([find_job(gateway, job).cancel() for job in jobs], as_json)
-
-
-@app.command(epilog="**Example**\n\n`hpc wait $(hpc clone last)`")
-def clone(
-    context: typer.Context,
-    job: JobId,
-    no_launch: options.OnlyCreate = False,
-    wait: options.Wait = False,
-    as_json: AsJson = False,
-) -> None:
-    """Run a job again, as a new one with the same parameters and inputs; prints the new id."""
-    with open_gateway(context) as gateway:
-        copy = find_job(gateway, job).clone()
-        info = copy.info if no_launch else _launch(copy)
-        print_json(info) if as_json else out.print(copy.id)
-        if wait:
-            _finish(copy, None)
+        print_states([find_job(gateway, job).cancel() for job in jobs], as_json)
 
 
 @app.command(epilog="**Example**\n\n`hpc wait last && hpc get last`\n\n" + ENDS_IN_WORDS)
@@ -257,11 +147,3 @@ def delete(
         for job in [find_job(gateway, jobid) for jobid in jobs]:
             if yes or typer.confirm(f"Delete {job.id} ({job.name}) and all its files?", err=True):
                 job.delete()
-
-
-def _report(jobs: Sequence[JobInfo], as_json: bool) -> None:
-    if as_json:
-        print_json(jobs)
-        return
-    for job in jobs:
-        out.print(job.id, state_text(job.state), job.reason or "", markup=False)

@@ -17,7 +17,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from gql_gateway.sdk.cli_common import err, out
+from gql_gateway.sdk.cli_common import err, out, print_json
 from gql_gateway.sdk.job_types import FileInfo, FileKind, JobChange, JobInfo, JobState, Transfer
 from gql_gateway.sdk.site_types import Cluster, Heartbeat
 
@@ -54,6 +54,15 @@ def jobs_table(jobs: Sequence[JobInfo]) -> Table:
         row = (job.id, Text(job.name), state_text(job.state), job.slurm_job_id or "", _ago(job.created_at), _ran(job))
         table.add_row(*row, *(_one_line(words(job)) for words in more.values()))
     return table
+
+
+def print_states(jobs: Sequence[JobInfo], as_json: bool) -> None:
+    """How some jobs stand, one a line, or all that is known of them for machines."""
+    if as_json:
+        print_json(jobs)
+        return
+    for job in jobs:
+        out.print(job.id, state_text(job.state), job.reason or "", markup=False)
 
 
 def job_table(job: JobInfo) -> Table:

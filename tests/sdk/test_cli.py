@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gql_gateway.sdk import cli, cli_jobs, errors
+from gql_gateway.sdk import cli, cli_submit, errors
 from gql_gateway.sdk.cli_common import told
 from gql_gateway.sdk.cli_options import read_labels
 from gql_gateway.sdk.cli_waiting import exit_code
@@ -118,7 +118,7 @@ def test_a_wrong_option_is_a_wrong_command_line(tmp_path: Path) -> None:
     ],
 )
 def test_the_command_of_a_job(words: list[str], expected: dict[str, object]) -> None:
-    assert cli_jobs.command_of(words) == expected
+    assert cli_submit.command_of(words) == expected
 
 
 @pytest.mark.parametrize(
