@@ -53,7 +53,7 @@ from gql_gateway.sdk.job_types import (
     OutputChunk,
     Transfer,
 )
-from gql_gateway.sdk.run_types import Resources, Usage
+from gql_gateway.sdk.run_types import Forecast, Resources, Usage
 from gql_gateway.sdk.site_types import Cluster, ClusterHealth, Heartbeat, Partition, User
 
 __all__ = [
@@ -76,6 +76,7 @@ __all__ = [
     "FileProtected",
     "FileTooLarge",
     "Forbidden",
+    "Forecast",
     "GatewayError",
     "Heartbeat",
     "HpcGateway",

@@ -13,6 +13,7 @@ from gql_gateway.sdk.errors import WaitTimeout
 from gql_gateway.sdk.files import Progress, no_such_job
 from gql_gateway.sdk.folders import local_path
 from gql_gateway.sdk.job_types import Deleted, FileInfo, JobChange, JobInfo, JobState, OutputChunk, Transfer
+from gql_gateway.sdk.run_types import Forecast
 
 LocalPath = str | PathLike[str]
 
@@ -64,6 +65,17 @@ class AsyncJob:
             SubmitRefused: Slurm refuses it; `detail` has Slurm's words, and it will be refused again.
         """
         return await self._mutate(documents.LAUNCH)
+
+    async def forecast(self) -> Forecast:
+        """What Slurm would do with it now: when it would start, and where. Nothing is launched; it stays as it is.
+
+        Raises:
+            SubmitRefused: Slurm would refuse it; `detail` has Slurm's words.
+            InvalidState: it was launched or cancelled before.
+        """
+        payload = await self._connection.wire.mutate(documents.FORECAST, {"jobId": self.id}, repeatable=True)
+        self._heard(payload["job"])
+        return Forecast.of(payload["forecast"])
 
     async def cancel(self) -> JobInfo:
         """Cancel it. Again, or after its end: no change."""

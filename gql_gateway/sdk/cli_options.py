@@ -39,6 +39,11 @@ WithLabels = Annotated[
 ]
 OnCluster = Annotated[str | None, typer.Option("--cluster", help="Cluster, where the gateway has several.")]
 NoLaunch = Annotated[bool, typer.Option("--no-launch", help="Only create it and send the files.")]
+Try = Annotated[
+    bool,
+    typer.Option("--dry-run", help="Only ask Slurm when and where it would start; nothing is sent, nothing is left."),
+]
+OnlyAsk = Annotated[bool, typer.Option("--dry-run", help="Only ask Slurm when and where they would start.")]
 OnlyCreate = Annotated[bool, typer.Option("--no-launch", help="Only create it, with the inputs of the first.")]
 Wait = Annotated[bool, typer.Option("--wait", "-w", help="Wait for its end, and end with its exit code.")]
 Download = Annotated[
@@ -48,20 +53,18 @@ SUBMIT_EXAMPLES = (
     "**Examples**\n\n"
     "`hpc submit --image /opt/img/tool.sif --upload inputs/ -- 'tool a.txt > result.txt'`\n\n"
     "`hpc submit --image docker://python:3.12 -u run.py -t 2h --mem 8G --download out/ -- python run.py --fast`\n\n"
+    "`hpc submit --dry-run --image /opt/img/tool.sif -N 4 -t 2h -- tool`\n\n"
     "`id=$(hpc submit --image /opt/img/tool.sif -- hostname) && hpc wait $id`"
 )
 
 
-def read_pairs(option: str, form: str, words: Sequence[str]) -> dict[str, str]:
-    """What an option that may be given any number of times says, as names and values.
+def read_environment(words: Sequence[str]) -> dict[str, str]:
+    """What `--env` says.
 
     Raises:
-        InvalidInput: one of them has no `=`.
+        InvalidInput: one has no `=`.
     """
-    for word in words:
-        if "=" not in word:
-            raise InvalidInput(f"{option} {word!r} is not {form}.")
-    return dict(word.split("=", 1) for word in words)
+    return _pairs("--env", "NAME=VALUE", words)
 
 
 def read_labels(words: Sequence[str]) -> dict[str, str]:
@@ -70,10 +73,17 @@ def read_labels(words: Sequence[str]) -> dict[str, str]:
     Raises:
         InvalidInput: one has no `=`, or a key is there twice.
     """
-    labels = read_pairs("--label", "KEY=VALUE", words)
+    labels = _pairs("--label", "KEY=VALUE", words)
     if len(labels) < len(words):
         raise InvalidInput(f"--label has a key twice: {', '.join(words)}.", detail="A job has one value for a key.")
     return labels
+
+
+def _pairs(option: str, form: str, words: Sequence[str]) -> dict[str, str]:
+    for word in words:
+        if "=" not in word:
+            raise InvalidInput(f"{option} {word!r} is not {form}.")
+    return dict(word.split("=", 1) for word in words)
 
 
 RESOURCES = frozenset(

@@ -19,6 +19,7 @@ from rich.text import Text
 
 from gql_gateway.sdk.cli_common import err, out, print_json
 from gql_gateway.sdk.job_types import FileInfo, FileKind, JobChange, JobInfo, JobState, Transfer
+from gql_gateway.sdk.run_types import Forecast
 from gql_gateway.sdk.site_types import Cluster, Heartbeat
 
 _COLOURS = {
@@ -141,6 +142,14 @@ def history_table(changes: Iterable[JobChange]) -> Table:
     for change in changes:
         table.add_row(_clock(change.at), state_text(change.state), Text(change.reason or ""))
     return table
+
+
+def forecast_words(forecast: Forecast) -> str:
+    """When and where a job would start, by the reader's clock; in Slurm's words where it says no more."""
+    if forecast.expected_start_at is None:
+        return f"Slurm says: {forecast.words}"
+    where = f"on {forecast.nodes} in partition {forecast.partition}"
+    return f"Slurm would start it at {_clock(forecast.expected_start_at)} {where}."
 
 
 def files_table(files: Iterable[FileInfo]) -> Table:

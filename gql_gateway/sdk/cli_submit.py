@@ -9,9 +9,9 @@ import typer
 
 from gql_gateway.sdk import cli_options as options
 from gql_gateway.sdk.cli_common import AsJson, JobId, Several, err, find_job, open_gateway, out, print_json
-from gql_gateway.sdk.cli_show import TransferBars, print_states, sum_of
+from gql_gateway.sdk.cli_show import TransferBars, forecast_words, print_states, sum_of
 from gql_gateway.sdk.cli_waiting import INTERRUPTED, exit_code, wait_shown, way_back
-from gql_gateway.sdk.errors import SubmitRefused
+from gql_gateway.sdk.errors import GatewayError, SubmitRefused
 from gql_gateway.sdk.gateway import HpcGateway
 from gql_gateway.sdk.job import Job
 from gql_gateway.sdk.job_types import JobInfo, Transfer
@@ -41,16 +41,21 @@ def submit(
     label: options.Labels = None,
     cluster: options.OnCluster = None,
     no_launch: options.NoLaunch = False,
+    dry_run: options.Try = False,
     wait: options.Wait = False,
     download: options.Download = None,
     as_json: AsJson = False,
 ) -> None:
     """Create a job, send its files, launch it, and print its id."""
+    if dry_run and (no_launch or wait or download):
+        raise typer.BadParameter("--dry-run leaves no job for --no-launch, --wait or --download.")
     given = {key: value for key, value in locals().items() if key in options.RESOURCES} | command_of(command or [])
-    given["environment"] = options.read_pairs("--env", "NAME=VALUE", env or [])
-    given["labels"] = options.read_labels(label or [])
+    given |= {"environment": options.read_environment(env or []), "labels": options.read_labels(label or [])}
     with open_gateway(context) as gateway:
         job = _new(gateway, image, name, given)
+        if dry_run:
+            _try(job, as_json)
+            return
         _send(job, upload or [])
         info = job.info if no_launch else _launch(job)
         print_json(info) if as_json else out.print(job.id)
@@ -64,6 +69,18 @@ def _launch(job: Job) -> JobInfo:
     except SubmitRefused:
         err.print(f"It stays, as {job.refresh().state}, with its files: {job.id}", markup=False)
         raise
+
+
+def _try(job: Job, as_json: bool) -> None:
+    """Ask Slurm about a job that was made for it, and remove that again, also where Slurm would refuse it."""
+    try:
+        forecast = job.forecast()
+        print_json(forecast) if as_json else out.print(forecast_words(forecast), markup=False)
+    finally:
+        try:
+            job.delete()
+        except GatewayError as error:
+            err.print(f"The job that was made to ask stays, as {job.state}: {job.id} ({error})", markup=False)
 
 
 def _new(gateway: HpcGateway, image: str, name: str | None, given: dict[str, Any]) -> Job:
@@ -101,11 +118,27 @@ def _finish(job: Job, download: Path | None) -> None:
     raise typer.Exit(exit_code(info))
 
 
-@app.command(epilog="**Example**\n\n`hpc submit --no-launch --image … && hpc put last big.h5 && hpc launch last`")
-def launch(context: typer.Context, jobs: Several, as_json: AsJson = False) -> None:
+@app.command(
+    epilog="**Examples**\n\n`hpc submit --no-launch --image … && hpc put last big.h5 && hpc launch last`\n\n"
+    "`hpc launch --dry-run last`"
+)
+def launch(context: typer.Context, jobs: Several, dry_run: options.OnlyAsk = False, as_json: AsJson = False) -> None:
     """Submit jobs to Slurm; again does no harm."""
     with open_gateway(context) as gateway:
-        print_states([find_job(gateway, job).launch() for job in jobs], as_json)
+        found = [find_job(gateway, job) for job in jobs]
+        if dry_run:
+            _print_forecasts(found, as_json)
+        else:
+            print_states([job.launch() for job in found], as_json)
+
+
+def _print_forecasts(jobs: Sequence[Job], as_json: bool) -> None:
+    forecasts = [job.forecast() for job in jobs]
+    if as_json:
+        print_json(forecasts)
+        return
+    for job, forecast in zip(jobs, forecasts, strict=True):
+        out.print(job.id, forecast_words(forecast), markup=False)
 
 
 @app.command(epilog="**Example**\n\n`hpc wait $(hpc clone last)`")

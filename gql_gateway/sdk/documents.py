@@ -55,6 +55,15 @@ def _job_mutation(name: str, kind: str) -> str:
 
 CREATE_JOB = _job_mutation("createJob", "CreateJobInput")
 LAUNCH = _job_mutation("launch", "JobInput")
+FORECAST = (
+    """mutation Forecast($input: JobInput!) {
+  launch(input: $input, dryRun: true) {
+    job { ...JobFields } forecast { expectedStartAt partition nodes words } userErrors { ...Errors }
+  }
+}"""
+    + _JOB
+    + _ERRORS
+)
 CANCEL = _job_mutation("cancel", "JobInput")
 CLONE_JOB = _job_mutation("cloneJob", "JobInput")
 DELETE_JOB = (

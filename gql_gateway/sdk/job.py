@@ -9,6 +9,7 @@ from gql_gateway.sdk.async_job import AsyncJob, LocalPath
 from gql_gateway.sdk.files import Progress
 from gql_gateway.sdk.job_types import Deleted, FileInfo, JobChange, JobInfo, JobState, OutputChunk, Transfer
 from gql_gateway.sdk.portal import Portal
+from gql_gateway.sdk.run_types import Forecast
 
 
 class Job:
@@ -56,6 +57,15 @@ class Job:
             SubmitRefused: Slurm refuses it; `detail` has Slurm's words, and it will be refused again.
         """
         return self._portal.call(self._async.launch())
+
+    def forecast(self) -> Forecast:
+        """What Slurm would do with it now: when it would start, and where. Nothing is launched; it stays as it is.
+
+        Raises:
+            SubmitRefused: Slurm would refuse it; `detail` has Slurm's words.
+            InvalidState: it was launched or cancelled before.
+        """
+        return self._portal.call(self._async.forecast())
 
     def cancel(self) -> JobInfo:
         """Cancel it. Again, or after its end: no change."""

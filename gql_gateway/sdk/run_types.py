@@ -1,10 +1,11 @@
-"""What a run asks of Slurm, and what it used."""
+"""What a run asks of Slurm, what Slurm would do with it, and what it used."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from gql_gateway.sdk.record import Record
+from gql_gateway.sdk.record import Record, parse_time
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,24 @@ class Resources(Record):
     def cpus(self) -> int:
         """CPUs on all nodes together."""
         return self.nodes * self.tasks_per_node * self.cpus_per_task
+
+
+@dataclass(frozen=True)
+class Forecast(Record):
+    """What Slurm would do with a job if it were launched now; it may change its mind.
+
+    `words` are Slurm's own. Where they tell no more, the rest is None. `nodes` are in its short form, such as `c[1-4]`.
+    """
+
+    expected_start_at: datetime | None
+    partition: str | None
+    nodes: str | None
+    words: str
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> "Forecast":
+        """Read the gateway's answer."""
+        return cls(parse_time(data["expectedStartAt"]), data["partition"], data["nodes"], data["words"])
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from gql_gateway.sdk import GatewayError, HpcGateway, JobState, cli, cli_jobs
+from gql_gateway.sdk import ClusterUnavailable, GatewayError, HpcGateway, Job, JobState, SubmitRefused, cli, cli_jobs
 from tests.sdk.conftest import IMAGE
 
 Hpc = Callable[..., Result]
@@ -110,6 +110,31 @@ def test_refusals(hpc: Hpc, monkeypatch: pytest.MonkeyPatch) -> None:
     hpc("submit", "--image", IMAGE, "--env", "novalue", "--", "true", expect=65)
     hpc("submit", "--image", IMAGE, "--account", "two words", "--", "true", expect=65)
     hpc("get", "last", "nothing", expect=66)
+
+
+def test_a_dry_run_leaves_nothing_behind(hpc: Hpc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "in.txt").write_text("not sent")
+    submit = ("submit", "--image", IMAGE, "--name", "tried", "-u", tmp_path / "in.txt")
+    words = hpc(*submit, "--dry-run", "--", "true").stdout
+    assert re.fullmatch(r"Slurm would start it at [-0-9: ]{19} on c\d in partition debug\.\n", words)
+    assert json.loads(hpc(*submit, "--dry-run", "--json", "--", "true").stdout)["partition"] == "debug"
+    refused = hpc(*submit, "--dry-run", "--mem", "100T", "--", "true", expect=65)
+    assert isinstance(refused.exception, SubmitRefused)
+    hpc(*submit, "--dry-run", "--wait", "--", "true", expect=2)
+    assert hpc("ls", "--search", "tried").stdout == "No jobs.\n"
+
+    def away(_job: Job) -> None:
+        raise ClusterUnavailable("The cluster is away.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Job, "delete", away)
+        left = hpc(*submit, "--dry-run", "--", "true").stderr
+    assert "stays, as CREATED" in left
+    (jobid,) = re.findall("job_[0-9a-f]{32}", left)
+    assert f"{jobid} Slurm would start it at" in hpc("launch", "--dry-run", jobid).stdout
+    assert json.loads(hpc("launch", "--dry-run", "--json", jobid).stdout)[0]["words"]
+    assert json.loads(hpc("show", jobid, "--json").stdout)["state"] == "CREATED"
+    hpc("delete", "-y", jobid)
 
 
 def test_the_shell_completes_the_ids_of_jobs(hpc: Hpc, environment: dict[str, str], scientist: HpcGateway) -> None:

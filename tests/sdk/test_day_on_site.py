@@ -12,6 +12,7 @@ from gql_gateway.sdk import (
     FileProtected,
     HpcGateway,
     InvalidInput,
+    InvalidState,
     JobFailed,
     JobState,
     NotFound,
@@ -152,6 +153,24 @@ def test_what_a_job_used(scientist: HpcGateway) -> None:
     assert 10_000_000 < (used.peak_memory or 0) <= (job.info.resources.memory_per_node or 0)
     assert (used.nodes or "").startswith("c")
     assert 0 < (job.info.cpu_efficiency or 0) < 10
+
+
+def test_a_dry_run_launches_nothing(scientist: HpcGateway) -> None:
+    job = scientist.new_job("tried", IMAGE, "true", nodes=2)
+    forecast = job.forecast()
+    assert forecast.expected_start_at is not None
+    assert forecast["partition"] == "debug"
+    assert forecast.nodes
+    assert "to start at" in forecast.words
+    assert (job.refresh().state, job.info.slurm_job_id) == (JobState.CREATED, None)
+    large = scientist.new_job("too large", IMAGE, "true", memory_per_node="100T")
+    with pytest.raises(SubmitRefused) as refused:
+        large.forecast()
+    assert refused.value.detail
+    assert large.refresh().state is JobState.CREATED
+    job.cancel()
+    with pytest.raises(InvalidState, match="CANCELLED"):
+        job.forecast()
 
 
 def test_the_list_of_jobs(scientist: HpcGateway) -> None:

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from contextlib import redirect_stdout
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -92,9 +93,10 @@ def test_the_readmes_script_runs(gateway: GatewayProcess, signed_in: dict[str, s
     (tmp_path / "numbers.txt").write_text("3\n1\n2\n")
     text = "import os\ntoken = os.environ['GQL_GATEWAY_TOKEN']\n" + from_readme("python", "from", gateway)
     text += from_readme("python", "with", gateway)
-    ended, used = said([sys.executable, "-c", text], tmp_path, signed_in).splitlines()
+    ended, used, start = said([sys.executable, "-c", text], tmp_path, signed_in).splitlines()
     assert ended == "COMPLETED"
     assert re.fullmatch(r"sort \S+ 524288000 \S+", used)
+    assert datetime.fromisoformat(start).tzinfo is UTC
     assert (tmp_path / "sorted.txt").read_text() == "1\n2\n3\n"
 
 

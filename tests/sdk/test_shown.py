@@ -1,12 +1,14 @@
 """What `hpc` shows to people, line by line."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from rich.console import Console
 
-from gql_gateway.sdk.cli_show import job_table
+from gql_gateway.sdk.cli_show import forecast_words, job_table
 from gql_gateway.sdk.job_types import JobInfo
+from gql_gateway.sdk.run_types import Forecast
 from tests.sdk.test_records import JOB, RESOURCES, USED
 
 
@@ -39,3 +41,17 @@ def test_what_a_job_used_against_what_it_asked_for(
 def test_a_job_that_never_ran() -> None:
     shown = facts("Job", "CPU time", "Peak memory", "Ran on", "Labels", usage=None, labels=[])
     assert shown == ["job_1", None, None, None, None]
+
+
+def test_when_a_job_would_start() -> None:
+    at = datetime(2026, 11, 22, 16, tzinfo=UTC).astimezone()
+    answer = {
+        "expectedStartAt": "2026-11-22T16:00:00.000Z",
+        "partition": "debug",
+        "nodes": "c[1-2]",
+        "words": "Job 7 …",
+    }
+    words = forecast_words(Forecast.of(answer))
+    assert words == f"Slurm would start it at {at:%Y-%m-%d %H:%M:%S} on c[1-2] in partition debug."
+    nothing = {"expectedStartAt": None, "partition": None, "nodes": None, "words": "Slurm would take it."}
+    assert forecast_words(Forecast.of(nothing)) == "Slurm says: Slurm would take it."
