@@ -43,6 +43,7 @@ from gql_gateway.sdk.errors import (
 from gql_gateway.sdk.gateway import HpcGateway
 from gql_gateway.sdk.job import Job
 from gql_gateway.sdk.job_types import (
+    Archive,
     Deleted,
     FileInfo,
     FileKind,
@@ -57,6 +58,7 @@ from gql_gateway.sdk.run_types import Forecast, Resources, Usage
 from gql_gateway.sdk.site_types import Cluster, ClusterHealth, Heartbeat, Partition, User
 
 __all__ = [
+    "Archive",
     "AsyncHpcGateway",
     "AsyncJob",
     "BadRequest",

@@ -10,9 +10,9 @@ from typing import Any
 from gql_gateway.sdk import documents, streams
 from gql_gateway.sdk.connection import Connection
 from gql_gateway.sdk.errors import WaitTimeout
-from gql_gateway.sdk.files import Progress, no_such_job
+from gql_gateway.sdk.files import ArchiveProgress, Progress, no_such_job
 from gql_gateway.sdk.folders import local_path
-from gql_gateway.sdk.job_types import Deleted, FileInfo, JobChange, JobInfo, JobState, OutputChunk, Transfer
+from gql_gateway.sdk.job_types import Archive, Deleted, FileInfo, JobChange, JobInfo, JobState, OutputChunk, Transfer
 from gql_gateway.sdk.run_types import Forecast
 
 LocalPath = str | PathLike[str]
@@ -182,6 +182,19 @@ class AsyncJob:
     ) -> list[Transfer]:
         """Fetch all regular files in its folder, or in one folder in it, into the folder `target`."""
         return await self._connection.files.download_folder(self.id, path, Path(target), progress)
+
+    async def download_archive(
+        self, target: LocalPath, path: str = "", progress: ArchiveProgress | None = None
+    ) -> Archive:
+        """Fetch its folder, or one folder in it, as one tar file; `target` ends with `.tar`.
+
+        It appears whole or not at all, and begins again after a cut. Links and the like are left out.
+
+        Raises:
+            InvalidInput: `target` asks for another format; the gateway has no other one.
+            FileNotFound, PathNotAllowed: there is no such folder.
+        """
+        return await self._connection.files.download_archive(self.id, path, Path(target), progress)
 
     async def delete_file(self, path: str) -> Deleted:
         """Delete a file, or a folder with all in it."""

@@ -1,12 +1,13 @@
 """`hpc` and files: files, put, get, rm."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from gql_gateway.sdk.cli_common import AsJson, JobId, err, find_job, open_gateway, out, print_json
-from gql_gateway.sdk.cli_show import TransferBars, files_table
+from gql_gateway.sdk.cli_show import TransferBars, counted, files_table
 from gql_gateway.sdk.errors import FileNotFound
 from gql_gateway.sdk.folders import local_path
 from gql_gateway.sdk.job import Job
@@ -65,7 +66,8 @@ def put(
 
 
 @app.command(
-    epilog="**Examples**\n\n`hpc get last result.txt`\n\n`hpc get JOB results --to out`\n\n`hpc get JOB --to out`"
+    epilog="**Examples**\n\n`hpc get last result.txt`\n\n`hpc get JOB results --to out`\n\n`hpc get JOB --to out`\n\n"
+    "`hpc get JOB results --archive results.tar`"
 )
 def get(
     context: typer.Context,
@@ -74,15 +76,32 @@ def get(
         list[str] | None, typer.Argument(metavar="PATH", help="Files and folders of the job; nothing: all.")
     ] = None,
     to: Annotated[Path, typer.Option(help="Folder here to put them into.")] = Path(),
+    archive: Annotated[
+        Path | None, typer.Option(metavar="NAME.tar", help="Fetch one folder, or all, as one tar file.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Fetch files and folders from a job's folder."""
+    if archive:
+        _get_archive(context, job, paths or [""], to / archive, as_json)
+        return
     fetched: list[Transfer] = []
     with open_gateway(context) as gateway, TransferBars() as bars:
         found = find_job(gateway, job)
         for path in paths or [""]:
             fetched += _fetch(found, path.strip("/"), to, bars)
     _report("Fetched", fetched, as_json)
+
+
+def _get_archive(context: typer.Context, jobid: str, paths: Sequence[str], target: Path, as_json: bool) -> None:
+    if len(paths) > 1:
+        raise typer.BadParameter("--archive packs one folder: give one PATH, or none for all.")
+    with open_gateway(context) as gateway, TransferBars() as bars:
+        packed = find_job(gateway, jobid).download_archive(target, paths[0].strip("/"), bars)
+    if as_json:
+        print_json(packed)
+    else:
+        err.print(f"Fetched {packed.local_path} ({packed.size} bytes) with {counted(packed.files)}", markup=False)
 
 
 def _fetch(job: Job, path: str, to: Path, bars: TransferBars) -> list[Transfer]:

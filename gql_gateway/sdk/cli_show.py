@@ -211,18 +211,22 @@ class TransferBars:
     ) -> None:
         self._progress.stop()
 
-    def __call__(self, path: str, done: int, size: int) -> None:
-        """Show how far one file is; of many, those that have arrived make room."""
+    def __call__(self, path: str, done: int, size: int | None) -> None:
+        """Show how far one file is, also where nobody knows its size; of many, those that have arrived make room."""
         if path not in self._tasks:
             self._tasks[path] = self._progress.add_task(path, total=size)
-        shown = done < size or len(self._tasks) <= _BARS_KEPT
+        shown = size is None or done < size or len(self._tasks) <= _BARS_KEPT
         self._progress.update(self._tasks[path], completed=done, total=size, visible=shown)
+
+
+def counted(files: int) -> str:
+    """A number of files in words."""
+    return "1 file" if files == 1 else f"{files} files"
 
 
 def sum_of(verb: str, transfers: Sequence[Transfer]) -> str:
     """How many files were sent or fetched, and how large they are together."""
-    files = "1 file" if len(transfers) == 1 else f"{len(transfers)} files"
-    return f"{verb} {files} ({decimal(sum(transfer.size for transfer in transfers))})"
+    return f"{verb} {counted(len(transfers))} ({decimal(sum(transfer.size for transfer in transfers))})"
 
 
 def _tick(good: bool) -> Text:

@@ -2,6 +2,7 @@
 
 import httpx
 
+from gql_gateway.sdk.archive import Archiver
 from gql_gateway.sdk.bulk import Bulk
 from gql_gateway.sdk.config import find_token, find_url
 from gql_gateway.sdk.download import Downloader
@@ -21,7 +22,8 @@ class Connection:
         self._http = httpx.AsyncClient(timeout=timeout, headers=HEADERS, verify=trusted)
         self._bulk = Bulk(timeout, trusted)
         uploader = Uploader(self._http, self._bulk, patience)
-        self.files = Files(self.wire, uploader, Downloader(self._http, self._bulk, patience), patience)
+        downloader = Downloader(self._http, self._bulk, patience)
+        self.files = Files(self.wire, uploader, downloader, Archiver(self._bulk, patience), patience)
 
     async def close(self) -> None:
         """Close all connections."""

@@ -36,6 +36,10 @@ STATUS = 'query Status($id: ID!) { job(id: $id) { ...JobFields files(path: "") {
 SCRIPT = "query Script($id: ID!) { job(id: $id) { script } }"
 FILES = "query Files($id: ID!, $path: String!) { job(id: $id) { files(path: $path) { ...FileFields } } }" + _FILE
 FILE = "query File($id: ID!, $path: String!) { job(id: $id) { file(path: $path) { ...FileFields } } }" + _FILE
+ARCHIVE = "query Archive($id: ID!) { job(id: $id) { archiveUrl } }"
+FOLDER_ARCHIVE = (
+    "query FolderArchive($id: ID!, $path: String!) { job(id: $id) { file(path: $path) { kind archiveUrl } } }"
+)
 EVENTS = (
     """query Events($id: ID!, $first: Int, $after: String) { job(id: $id) {
   isFinal events(first: $first, after: $after) { nodes { ...EventFields } pageInfo { hasNextPage endCursor } }

@@ -7,15 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from gql_gateway.sdk import documents, errors
+from gql_gateway.sdk.archive import Archiver
 from gql_gateway.sdk.download import Downloader, Version
 from gql_gateway.sdk.folders import local_path, regular_files, together, whole_file
-from gql_gateway.sdk.job_types import FileInfo, FileKind, Transfer
+from gql_gateway.sdk.job_types import Archive, FileInfo, FileKind, Transfer
 from gql_gateway.sdk.patience import Patience
 from gql_gateway.sdk.upload import CountedFile, Uploader, measured
 from gql_gateway.sdk.wire import Wire
 
 Progress = Callable[[str, int, int], None]
 """Told of a transfer: the path in the job's folder, bytes moved, bytes in all."""
+
+ArchiveProgress = Callable[[str, int, None], None]
+"""Told of an archive: its name here, bytes moved, and None, since nobody knows how many there will be."""
 
 _AT_ONCE = 4
 _READ_TWICE = 8 * 2**20
@@ -25,16 +29,19 @@ _READ_TWICE = 8 * 2**20
 class Files:
     """The files of all jobs of one user at one gateway."""
 
-    def __init__(self, wire: Wire, uploader: Uploader, downloader: Downloader, patience: float) -> None:
+    def __init__(
+        self, wire: Wire, uploader: Uploader, downloader: Downloader, archiver: Archiver, patience: float
+    ) -> None:
         self._wire = wire
         self._uploader = uploader
         self._downloader = downloader
+        self._archiver = archiver
         self._patience = patience
         self._resumable = True
 
     async def entries(self, job_id: str, path: str) -> list[FileInfo]:
         """The entries of one folder."""
-        job = await self._job(documents.FILES, job_id, path)
+        job = await self._job(documents.FILES, job_id, path=path)
         if job["files"] is None:
             raise errors.FileNotFound(f"There is no folder {path!r} in this job.")
         return [FileInfo.of(entry) for entry in job["files"]]
@@ -51,7 +58,7 @@ class Files:
 
     async def get(self, job_id: str, path: str) -> FileInfo:
         """One entry, with a fresh URL."""
-        job = await self._job(documents.FILE, job_id, path)
+        job = await self._job(documents.FILE, job_id, path=path)
         if job["file"] is None:
             raise errors.FileNotFound(f"There is no {path!r} in this job.")
         return FileInfo.of(job["file"])
@@ -137,14 +144,37 @@ class Files:
         await asyncio.to_thread(target.mkdir, parents=True, exist_ok=True)
         return await together(fetch, await self.walk(job_id, path), _AT_ONCE)
 
+    async def download_archive(self, job_id: str, path: str, target: Path, progress: ArchiveProgress | None) -> Archive:
+        """Fetch a folder as one tar file; it appears whole or not at all."""
+        if target.suffix.lower() != ".tar":
+            raise errors.InvalidInput(f"The gateway packs folders as tar: {target.name!r} must end with .tar.")
+
+        def moved(size: int) -> None:
+            if progress:
+                progress(target.name, size, None)
+
+        async with whole_file(target) as file:
+            tar = await self._archiver.fetch(partial(self._archive_url, job_id, path), file, moved)
+        return Archive(path, target, tar.size, tar.files)
+
+    async def _archive_url(self, job_id: str, path: str) -> str:
+        if not path:
+            return str((await self._job(documents.ARCHIVE, job_id))["archiveUrl"])
+        entry = (await self._job(documents.FOLDER_ARCHIVE, job_id, path=path))["file"]
+        if entry is None:
+            raise errors.FileNotFound(f"There is no {path!r} in this job.")
+        if entry["archiveUrl"] is None:
+            raise errors.PathNotAllowed(f"{path!r} is no folder ({entry['kind']}).")
+        return str(entry["archiveUrl"])
+
     async def _verify(self, job_id: str, path: str, size: int, sha256: str) -> bool:
         async def locate() -> str:
             return (await self.get(job_id, path)).download_url or ""
 
         return _same(path, Version(size, sha256, None), await self._downloader.digest(locate))
 
-    async def _job(self, operation: str, job_id: str, path: str) -> dict[str, Any]:
-        data = await self._wire.execute(operation, {"id": job_id, "path": path})
+    async def _job(self, operation: str, job_id: str, **variables: str) -> dict[str, Any]:
+        data = await self._wire.execute(operation, {"id": job_id, **variables})
         job: dict[str, Any] | None = data["job"]
         if job is None:
             raise no_such_job(job_id)

@@ -6,8 +6,8 @@ Generated from async_job.py by generate.py: change that and run `python gql_gate
 from collections.abc import Iterator
 
 from gql_gateway.sdk.async_job import AsyncJob, LocalPath
-from gql_gateway.sdk.files import Progress
-from gql_gateway.sdk.job_types import Deleted, FileInfo, JobChange, JobInfo, JobState, OutputChunk, Transfer
+from gql_gateway.sdk.files import ArchiveProgress, Progress
+from gql_gateway.sdk.job_types import Archive, Deleted, FileInfo, JobChange, JobInfo, JobState, OutputChunk, Transfer
 from gql_gateway.sdk.portal import Portal
 from gql_gateway.sdk.run_types import Forecast
 
@@ -130,6 +130,17 @@ class Job:
     def download_folder(self, target: LocalPath, path: str = "", progress: Progress | None = None) -> list[Transfer]:
         """Fetch all regular files in its folder, or in one folder in it, into the folder `target`."""
         return self._portal.call(self._async.download_folder(target, path, progress))
+
+    def download_archive(self, target: LocalPath, path: str = "", progress: ArchiveProgress | None = None) -> Archive:
+        """Fetch its folder, or one folder in it, as one tar file; `target` ends with `.tar`.
+
+        It appears whole or not at all, and begins again after a cut. Links and the like are left out.
+
+        Raises:
+            InvalidInput: `target` asks for another format; the gateway has no other one.
+            FileNotFound, PathNotAllowed: there is no such folder.
+        """
+        return self._portal.call(self._async.download_archive(target, path, progress))
 
     def delete_file(self, path: str) -> Deleted:
         """Delete a file, or a folder with all in it."""

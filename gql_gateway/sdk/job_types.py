@@ -229,3 +229,17 @@ class Transfer(Record):
     sha256: str
     verified: bool
     message: str = "File transferred."
+
+
+@dataclass(frozen=True)
+class Archive(Record):
+    """A folder that was fetched as one file, with the number of regular files in it; `path` is empty for the job's own.
+
+    That it is whole was seen; unlike for a single file, the gateway has no checksum of it.
+    """
+
+    path: str
+    local_path: Path
+    size: int
+    files: int
+    message: str = "Folder transferred."

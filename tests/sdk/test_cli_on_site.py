@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import tarfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -69,6 +70,13 @@ def test_a_scientists_day(hpc: Hpc, tmp_path: Path) -> None:
     hpc("get", jobid, "ab", "sub", "--to", tmp_path / "back")
     assert (tmp_path / "back" / "ab").read_text() == "AB"
     assert (tmp_path / "back" / "sub" / "b.txt").read_text() == "B"
+    hpc("get", jobid, "sub", "--archive", "sub.tar", "--to", tmp_path / "back")
+    with tarfile.open(tmp_path / "back" / "sub.tar") as tar:
+        assert tar.getnames() == ["sub", "sub/b.txt"]
+    all_of_it = hpc("get", jobid, "--archive", tmp_path / "all.tar", "--json").stdout
+    assert json.loads(all_of_it)["files"] == 5, "a.txt, ab, sub/b.txt, run.sh and Slurm's output"
+    hpc("get", jobid, "--archive", tmp_path / "all.zip", expect=65)
+    hpc("get", jobid, "ab", "sub", "--archive", tmp_path / "two.tar", expect=2)
     hpc("put", jobid, tmp_path / "back" / "ab", tmp_path / "in", "--to", "more")
     assert "more/ab" in hpc("files", jobid, "more/ab").stdout, "of a file it says what that is"
     hpc("files", jobid, "more/nothing", expect=66)

@@ -2,6 +2,7 @@
 
 import hashlib
 import random
+import tarfile
 import threading
 import time
 from pathlib import Path
@@ -72,6 +73,26 @@ def test_a_download_continues_after_cuts(remote: Remote, tmp_path: Path) -> None
     assert hashlib.sha256(target.read_bytes()).hexdigest() == sha256
     assert remote.line.down - received < 150 * MIB, "what had arrived was not sent again"
     assert steps == sorted(steps)
+    job.delete()
+
+
+def test_an_archive_begins_again_after_a_cut(remote: Remote, tmp_path: Path) -> None:
+    source, target = tmp_path / "source.bin", tmp_path / "all.tar"
+    big_file(source, 30)
+    job = remote.gateway.new_job("archive", IMAGE)
+    job.upload(source)
+    connections = remote.line.connections
+    remote.line.cut_when_received(10 * MIB)
+    steps: list[int] = []
+    packed = job.download_archive(target, progress=lambda _name, done, _size: steps.append(done))
+    assert remote.line.connections > connections + 1, "the line was cut"
+    assert steps.count(0) == 2
+    assert packed.files == 2
+    with tarfile.open(target) as tar:
+        content = tar.extractfile("archive/source.bin")
+        assert content
+        assert content.read() == source.read_bytes()
+    assert {path.name for path in tmp_path.iterdir()} == {"source.bin", "all.tar"}
     job.delete()
 
 

@@ -1,5 +1,6 @@
 """A scientist's day with the client, on the real site."""
 
+import tarfile
 import threading
 import time
 from pathlib import Path
@@ -171,6 +172,34 @@ def test_a_dry_run_launches_nothing(scientist: HpcGateway) -> None:
     job.cancel()
     with pytest.raises(InvalidState, match="CANCELLED"):
         job.forecast()
+
+
+def test_a_folder_as_one_file(scientist: HpcGateway, tmp_path: Path) -> None:
+    source, out = tmp_path / "source", tmp_path / "out"
+    source.write_bytes(b"content" * 300_000)
+    job = scientist.new_job("to pack", IMAGE)
+    job.upload(source, "data/a b-é.bin")
+    moved: list[tuple[str, int, int | None]] = []
+
+    def progress(name: str, done: int, size: int | None) -> None:
+        moved.append((name, done, size))
+
+    packed = job.download_archive(out / "all.tar", progress=progress)
+    with tarfile.open(packed.local_path) as tar:
+        assert sorted(tar.getnames()) == ["to_pack", "to_pack/data", "to_pack/data/a b-é.bin", "to_pack/run.sh"]
+        content = tar.extractfile("to_pack/data/a b-é.bin")
+        assert content
+        assert content.read() == source.read_bytes()
+    assert (packed.files, packed.size) == (2, packed.local_path.stat().st_size)
+    assert moved[-1] == ("all.tar", packed.size, None)
+    assert job.download_archive(out / "data.TAR", "data").files == 1
+    for path, refusal in (("data/a b-é.bin", PathNotAllowed), ("nothing", FileNotFound)):
+        with pytest.raises(refusal):
+            job.download_archive(out / "none.tar", path)
+    for name in ("all.tar.gz", "all.zip", "all"):
+        with pytest.raises(InvalidInput, match=r"must end with \.tar"):
+            job.download_archive(out / name)
+    assert {path.name for path in out.iterdir()} == {"all.tar", "data.TAR"}
 
 
 def test_the_list_of_jobs(scientist: HpcGateway) -> None:

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import tarfile
 from contextlib import redirect_stdout
 from datetime import UTC, datetime
 from pathlib import Path
@@ -98,6 +99,7 @@ def test_the_readmes_script_runs(gateway: GatewayProcess, signed_in: dict[str, s
     assert re.fullmatch(r"sort \S+ 524288000 \S+", used)
     assert datetime.fromisoformat(start).tzinfo is UTC
     assert (tmp_path / "sorted.txt").read_text() == "1\n2\n3\n"
+    assert tarfile.is_tarfile(tmp_path / "results.tar")
 
 
 def test_the_readmes_commands_run(gateway: GatewayProcess, signed_in: dict[str, str], tmp_path: Path) -> None:
@@ -108,3 +110,4 @@ def test_the_readmes_commands_run(gateway: GatewayProcess, signed_in: dict[str, 
     del signed_in["GQL_GATEWAY_URL"]
     said(["sh", "-e", "-c", commands], tmp_path, signed_in, typed=f"{token}\n")
     assert (tmp_path / "results" / "sorted.txt").read_text() == "1\n2\n3\n"
+    assert tarfile.is_tarfile(tmp_path / "results.tar")
