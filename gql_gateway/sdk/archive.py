@@ -1,8 +1,8 @@
 """A folder of a job as one tar file, from a signed URL: streamed, and known to be whole before it has its name.
 
 How long it will be nobody knows, and a part of it cannot be asked for: after a cut it begins again. Behind a proxy that
-speaks HTTP/1.0 to the gateway (nginx did, unless told otherwise) an answer that was cut ends like one that is whole. So
-the tar's own end is looked for; it counts only where an entry would begin, since files hold empty blocks too.
+speaks HTTP/1.0 to the gateway an answer that was cut ends like one that is whole. So the tar's own end is looked for;
+it counts only where an entry would begin, since files hold empty blocks too.
 """
 
 import tarfile
