@@ -122,14 +122,14 @@ def test_refusals(hpc: Hpc, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_dry_run_leaves_nothing_behind(hpc: Hpc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "in.txt").write_text("not sent")
-    submit = ("submit", "--image", IMAGE, "--name", "tried", "-u", tmp_path / "in.txt")
+    submit = ("submit", "--image", IMAGE, "--name", "asked about", "-u", tmp_path / "in.txt")
     words = hpc(*submit, "--dry-run", "--", "true").stdout
     assert re.fullmatch(r"Slurm would start it at [-0-9: ]{19} on c\d in partition debug\.\n", words)
     assert json.loads(hpc(*submit, "--dry-run", "--json", "--", "true").stdout)["partition"] == "debug"
     refused = hpc(*submit, "--dry-run", "--mem", "100T", "--", "true", expect=65)
     assert isinstance(refused.exception, SubmitRefused)
     hpc(*submit, "--dry-run", "--wait", "--", "true", expect=2)
-    assert hpc("ls", "--search", "tried").stdout == "No jobs.\n"
+    assert hpc("ls", "--search", "asked about").stdout == "No jobs.\n"
 
     def away(_job: Job) -> None:
         raise ClusterUnavailable("The cluster is away.")
