@@ -14,16 +14,22 @@ from tests.sdk.conftest import IMAGE
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 SERVERS = {"strawberry-graphql", "starlette", "uvicorn", "sqlalchemy", "asyncssh", "alembic"}
-# A day of its own, so that whatever an old or a new Python lacks is met: threads, sockets, transfers, dates.
+# A day of its own, so that whatever an old or a new Python lacks is met: threads, sockets, transfers, dates, archives.
 DAY = f"""
 import sys
 from pathlib import Path
 from gql_gateway.sdk import HpcGateway, JobState
 with HpcGateway() as gateway:
-    job = gateway.run("{IMAGE}", "cat in.txt in.txt > out.txt; echo said", upload="in", download="out")
+    command = "cat in.txt in.txt > out.txt; echo said"
+    job = gateway.run("{IMAGE}", command, upload="in", download="out", labels=dict(python=sys.version))
     assert Path("out", "out.txt").read_text() == "twicetwice"
     assert "".join(job.output()) == "said\\n"
     assert [change.state for change in job.history()][-1] is JobState.COMPLETED
+    assert [each.id for each in gateway.jobs(labels=job.info.labels, limit=1)] == [job.id]
+    assert job.download_archive("all.tar").files == len(list(Path("out").iterdir())) == 4
+    copy = job.clone()
+    assert copy.forecast().words
+    copy.delete()
 print("%d.%d" % sys.version_info[:2])
 """
 
