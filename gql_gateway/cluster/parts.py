@@ -92,6 +92,8 @@ class Parts:
         Raises:
             Refused: FILE_NOT_FOUND as `progress`, FILE_TOO_LARGE (more than `size`), FILE_EXISTS, LIMIT_EXCEEDED.
         """
+        if offset == part.size and part.sha256 is None and not hold:
+            return await self._complete(folder, part, chunks)
         fields = {**self._fields(folder, part), "offset": offset, "atomic": atomic, "hold": hold}
         with self._journal.entry("append"):
             async with self._bulk.process() as process:
@@ -100,6 +102,12 @@ class Parts:
                 if began.state is not PartState.OPEN:
                     return began
                 return await self._relay(process, part, limited(chunks, part.size - offset))
+
+    async def _complete(self, folder: str, part: Part, chunks: AsyncIterator[bytes]) -> Progress:
+        """Put what was held in its place: no bytes, so it needs no agent of its own, which takes 60 ms to start."""
+        async for _ in limited(chunks, 0):
+            pass
+        return _progress(await self._ask("complete", folder, part))
 
     async def _relay(self, process: Process, part: Part, chunks: AsyncIterator[bytes]) -> Progress:
         patience = self._config.file_timeout + part.size / CHECKED_PER_SECOND

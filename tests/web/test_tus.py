@@ -216,6 +216,19 @@ def test_more_than_announced_without_a_length(alice: Client, job: Any, http: htt
     assert offset(http, url) in {0, 5}, "what was one too many is not there"
 
 
+def test_what_is_held_takes_no_more_bytes(alice: Client, job: Any, http: httpx.Client) -> None:
+    url = begin(alice, job, "full.bin", sha256=None)
+    assert patch(http, url, 0, DATA, **{"Upload-Hold": "true"}).status_code == 204
+    answer = http.patch(
+        url,
+        content=iter([b"x"]),
+        headers={"Upload-Offset": str(len(DATA)), "Content-Type": "application/offset+octet-stream"},
+    )
+    assert (answer.status_code, answer.json()["error"]["code"]) == (413, "FILE_TOO_LARGE")
+    assert patch(http, url, len(DATA), b"").status_code == 204
+    assert content(alice, job, "full.bin") == DATA
+
+
 def test_what_can_be_done_is_told(alice: Client, job: Any, http: httpx.Client) -> None:
     answer = http.options(begin(alice, job, "options.bin"))
     assert answer.status_code == 204

@@ -14,7 +14,7 @@ from gql_gateway.cluster.agent.wire import Header, Wire, Wrong
 
 THREADS = 8
 LAST_SECONDS = 2.0
-OPERATIONS = dict(files.OPERATIONS, begin=parts.begin, part=parts.ask, drop_part=parts.drop)
+OPERATIONS = dict(files.OPERATIONS, begin=parts.begin, part=parts.ask, complete=parts.complete, drop_part=parts.drop)
 
 
 class Pool:

@@ -92,6 +92,16 @@ def drop(request: Header, _: bytes) -> Header:
     return {}
 
 
+def complete(request: Header, _: bytes) -> Header:
+    """Put a part that lacks nothing, and whose digest nobody asks for any more, under its name."""
+    part = Part(dict(request, offset=request["size"]))
+    try:
+        found = part.open()
+        return part.finish(None) if part.fd >= 0 else found
+    finally:
+        part.close()
+
+
 class Part:
     """A part that is written to, by one agent at a time."""
 
@@ -109,16 +119,24 @@ class Part:
         except FileNotFoundError:
             return where(self.incoming, request)
         try:
-            # The lock ends with this process, which ends with its channel, or when nothing has come for too long.
+            # What receives holds the lock until it ends: with its channel, or when nothing has come for too long.
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            return {"state": "busy", "offset": os.fstat(fd).st_size}
+            busy = {"state": "busy", "offset": os.fstat(fd).st_size}
+            os.close(fd)
+            return busy
         found = where(self.incoming, request)
         if found["state"] == "open" and found["offset"] == request["offset"]:
             self.fd = fd
-        elif found["state"] == "open":
-            found["state"] = "elsewhere"
-        return found
+            return found
+        os.close(fd)
+        return dict(found, state="elsewhere") if found["state"] == "open" else found
+
+    def close(self) -> None:
+        """Free its lock."""
+        for fd in (self.fd, self.incoming):
+            if fd >= 0:
+                os.close(fd)
 
     def receive(self, wire: Wire) -> Header:
         """Write what comes; the part stays, unless it is whole now, or all that came is to be forgotten."""
