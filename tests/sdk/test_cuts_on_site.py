@@ -96,6 +96,27 @@ def test_an_archive_begins_again_after_a_cut(remote: Remote, tmp_path: Path) -> 
     job.delete()
 
 
+def test_a_download_begins_again_where_the_file_is_another(remote: Remote, site: SlurmSite, tmp_path: Path) -> None:
+    source, target = tmp_path / "source.bin", tmp_path / "target.bin"
+    big_file(source, 40)
+    job = remote.gateway.new_job("another", IMAGE)
+    job.upload(source)
+    path = f"{job.info.folder}/work/source.bin"
+    sizes: list[int] = []
+    once = iter([True])
+
+    def replace(_path: str, done: int, size: int) -> None:
+        sizes.append(size)
+        if done and next(once, False):
+            remote.line.cut()
+            site.run(["sh", "-c", "printf another >$1.new && mv $1.new $1", "sh", path])
+
+    fetched = job.download("source.bin", target, replace)
+    assert (fetched.size, target.read_bytes()) == (7, b"another")
+    assert sizes[-1] == 7
+    job.delete()
+
+
 def test_a_watch_sees_every_change_once(remote: Remote) -> None:
     job = remote.gateway.new_job("watched", IMAGE, "sleep 3")
     seen: list[JobChange] = []
