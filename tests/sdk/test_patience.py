@@ -26,7 +26,7 @@ async def test_patience_ends_within_its_time() -> None:
     began = time.monotonic()
     with pytest.raises(ConnectionLost):
         await lose_for_ever(patience)
-    assert 0.2 <= time.monotonic() - began <= 1.2
+    assert 0.2 <= time.monotonic() - began <= 2.0
 
 
 async def test_progress_renews_it() -> None:
