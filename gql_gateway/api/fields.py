@@ -15,6 +15,7 @@ from strawberry.types.base import get_object_definition
 from strawberry.utils.str_converters import to_camel_case
 
 from gql_gateway.api.context import Info
+from gql_gateway.api.selections import ByNode
 
 Resolver = Callable[..., Any]
 
@@ -65,10 +66,23 @@ def columns_of(type_: type, info: Info) -> frozenset[str]:
 
     A field counts wherever its name stands: little is fetched for nothing, and nothing that is needed is missing.
     """
-    needs = _needs(type_)
     raw = info._raw_info  # noqa: SLF001 - Strawberry's own way to the selection takes ten times as long
-    names = {name for node in raw.field_nodes for name in _names(node.selection_set, raw.fragments, set())}
-    return frozenset().union(*(needs[name] for name in names if name in needs))
+    found: set[str] = set()
+    for node in raw.field_nodes:
+        known, columns = _COLUMNS_BELOW.get(node) or (None, frozenset())
+        if known is not type_:
+            columns = _columns_below(type_, node, raw.fragments)
+            _COLUMNS_BELOW.put(node, (type_, columns))
+        found |= columns
+    return frozenset(found)
+
+
+_COLUMNS_BELOW: ByNode[tuple[type, frozenset[str]]] = ByNode()
+
+
+def _columns_below(type_: type, node: FieldNode, fragments: dict[str, FragmentDefinitionNode]) -> frozenset[str]:
+    needs = _needs(type_)
+    return frozenset().union(*(needs.get(name, ()) for name in _names(node.selection_set, fragments, set())))
 
 
 @cache
