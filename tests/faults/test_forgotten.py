@@ -85,7 +85,9 @@ def test_neither_a_cancel_nor_a_loss_is_told_by_a_clock_that_was_set(
         for jump in (timedelta(days=40), timedelta(hours=-5), timedelta(days=-100)):
             clock.set(jump)
             assert ahead(ada) == jump
-        after = ada.wait_final(started(ada, "true")["id"], 30)
+        after = ada.create_job("true")
+        ada.launch(after["id"])
+        after = ada.wait_final(after["id"], 30)
         assert after["state"] == "COMPLETED", "launched by a clock that is months behind that of all before"
         assert ada.wait_final(shot["id"], 60)["state"] == "LOST"
         assert time.monotonic() - began >= PATIENCE, "time that passed, and not what clocks said"
