@@ -97,7 +97,9 @@ def test_one_leads_the_other_takes_over_and_each_job_runs_once(
 
     asyncio.run(live())
     assert holder(server) not in {before, ""}
-    assert leads(first) == 1, "who comes back does not push the leader out"
+    # A machine may be so busy that a leader does not renew its lease in time, which it says.
+    lapses = sum(gateway.told("lease lost") for gateway in pair)
+    assert leads(first) <= 1 + lapses, "who comes back does not push the leader out"
     assert reckon(frail, second.store, plans).faults == []
 
 
