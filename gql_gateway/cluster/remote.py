@@ -76,9 +76,8 @@ class Remote:
         """
         if self._agent:
             self._agent.tell("run", {**self._command(argv), "early": True})
-            await asyncio.sleep(
-                0
-            )  # what was written leaves at the event loop's next turn, and the caller keeps it busy
+            # What was written leaves at the next turn of the event loop, which the caller would keep busy.
+            await asyncio.sleep(0)
 
     async def follow(self, news: Callable[[Reply], None], fields: Mapping[str, object]) -> NoReturn:
         """Follow a file until the connection is gone.

@@ -141,12 +141,6 @@ def _values(part: Part) -> dict[str, object]:
     return values
 
 
-def _value(place: Place, field: OrderField) -> object:
-    if place.value is None or field is not OrderField.ENDED_AT:
-        return place.value
-    return datetime.fromisoformat(place.value)
-
-
 def _page(part: Part, rows: Sequence[Job]) -> Page:
     """The page that rows make up: one more of them than the page has tells that there are others."""
     more = len(rows) > part.size

@@ -1,7 +1,6 @@
 """The endpoint with server-sent events: graphql-sse's distinct connections."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -14,6 +13,7 @@ from gql_gateway.core.identity import Role
 from gql_gateway.core.states import JobState
 from gql_gateway.store.tables import Job
 from tests.store.rows import move
+from tests.web.endpoint.reading import events
 from tests.web.endpoint.running import ADA, Running
 
 EVENTS = {"Accept": "text/event-stream"}
@@ -30,16 +30,6 @@ async def stream(
         assert answer.status_code == 200
         assert answer.headers["content-type"].startswith("text/event-stream")
         yield events(answer)
-
-
-async def events(answer: httpx.Response) -> AsyncIterator[tuple[str, Any]]:
-    name = ""
-    async for line in answer.aiter_lines():
-        if line.startswith("event:"):
-            name = line.removeprefix("event:").strip()
-        elif line.startswith("data:"):
-            data = line.removeprefix("data:").strip()
-            yield name, json.loads(data) if data else None
 
 
 async def test_a_subscription_goes_on_as_things_happen(client: httpx.AsyncClient, gateway: Running, job: Job) -> None:

@@ -1,7 +1,6 @@
 """graphql-sse's single connection: reserved, opened once, and used by whom it belongs to."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ from gql_gateway.store.tables import Job
 from gql_gateway.web.endpoint import EndpointOptions
 from gql_gateway.web.single import TOKEN_HEADER, SingleOptions
 from tests.store.rows import move
+from tests.web.endpoint.reading import events
 from tests.web.endpoint.running import ADA, Running, running
 
 EVENTS = {"Accept": "text/event-stream"}
@@ -53,15 +53,6 @@ async def opened(
         assert answer.status_code == 200
         assert answer.headers["content-type"].startswith("text/event-stream")
         yield events(answer)
-
-
-async def events(answer: httpx.Response) -> AsyncIterator[tuple[str, Any]]:
-    name = ""
-    async for line in answer.aiter_lines():
-        if line.startswith("event:"):
-            name = line.removeprefix("event:").strip()
-        elif line.startswith("data:"):
-            yield name, json.loads(line.removeprefix("data:"))
 
 
 async def test_one_stream_carries_all_results(client: httpx.AsyncClient, gateway: Running, job: Job) -> None:
