@@ -81,8 +81,9 @@ class Runs:
         """
         job = await self._jobs.require(identity, job_id)
         recorded = await self._record_launch(job, identity) if job.state is JobState.CREATED else None
+        deadline = self._deadline()
         if not (recorded and await self._is_told(recorded)):
-            job = await self._settled(job.id, lambda row: row.state is not JobState.LAUNCHING)
+            job = await self._settled(job.id, lambda row: row.state is not JobState.LAUNCHING, deadline)
         if job.state is JobState.CANCELLED and job.launched_at is None:
             raise refuse(
                 ErrorCode.INVALID_STATE, "This job was cancelled before it was launched. Clone it to run it.", *JOB_ID
@@ -151,11 +152,14 @@ class Runs:
                 await note(session, identity, AuditAction.CANCEL, job)
         self._database.signal.ring()
         log.info("cancel asked", job=job.id, user=identity.email)
-        return await self._settled(job.id, lambda row: row.state in FINAL)
+        return await self._settled(job.id, lambda row: row.state in FINAL, self._deadline())
 
-    async def _settled(self, job_id: str, done: Callable[[Job], bool]) -> Job:
-        """The job once `done` says so, or as it is after the bounded time."""
-        deadline = asyncio.get_running_loop().time() + self._limits.answer_seconds
+    def _deadline(self) -> float:
+        """When a caller who begins to wait now is answered, whatever is known then; by the event loop's clock."""
+        return asyncio.get_running_loop().time() + self._limits.answer_seconds
+
+    async def _settled(self, job_id: str, done: Callable[[Job], bool], deadline: float) -> Job:
+        """The job once `done` says so, or as it is at the deadline."""
         async with self._database.signal.listen(job_id) as bell:
             await asyncio.sleep(0)  # whoever was woken to do it goes first
             while True:
